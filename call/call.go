@@ -1,0 +1,137 @@
+// Package call holds the words that every room of Weir uses: the [Call] that
+// walks through the house, the [Permit] that lets it out to the upstream, the
+// [Limits] and [Usage] that come back, and the [Refusal] that ends it early.
+//
+// It depends on the standard library alone, and on no other package of Weir.
+package call
+
+import (
+	"net/http"
+	"time"
+)
+
+// Tokens counts model tokens, as the upstream's usage fields do.
+type Tokens int64
+
+// Class is the urgency of a call. A lower value goes first.
+type Class uint8
+
+// The classes, most urgent first (DESIGN §5).
+const (
+	Interactive Class = iota
+	Normal
+	Batch
+	NumClasses = 3
+)
+
+// String returns the word that the weir-class header uses.
+func (c Class) String() string {
+	return [...]string{"interactive", "normal", "batch"}[c]
+}
+
+// ParseClass reads the word that the weir-class header uses.
+func ParseClass(s string) (Class, bool) {
+	for c := range Class(NumClasses) {
+		if c.String() == s {
+			return c, true
+		}
+	}
+	return Normal, false
+}
+
+// Endpoint tells what a path asks for. Only [Messages] draws on the token
+// buckets of a model group.
+type Endpoint uint8
+
+// The endpoints that Weir tells apart.
+const (
+	Other       Endpoint = iota // passed through, neither queued nor metered
+	Messages                    // POST /v1/messages
+	CountTokens                 // POST /v1/messages/count_tokens, a pool of its own
+)
+
+// Call is one request on its way through the house. Each room fills the fields
+// of its own section and leaves the others alone. A Call belongs to one
+// goroutine at a time.
+type Call struct {
+	ID       string    // weir-request-id
+	Received time.Time // when its header was read
+	Seq      uint64    // order of arrival in this process, unique
+
+	// Filled by classify.
+	Endpoint    Endpoint
+	Method      string
+	Path        string // with query, as sent upstream
+	Header      http.Header
+	Body        []byte // whole and replayable; nil for Other, which streams
+	Model       string
+	MaxTokens   Tokens
+	Stream      bool
+	Class       Class
+	Tenant      string
+	Session     string    // x-claude-code-session-id, or empty
+	Deadline    time.Time // the latest useful instant to be sent upstream
+	ClientRetry int       // x-stainless-retry-count
+	Lang        string    // "en" or "zh"
+	Credential  Key       // what the caller sent; the zero Key if nothing
+	Content     Content
+
+	// Filled by estimate.
+	Estimate Estimate
+
+	// Filled by the corridor.
+	Attempts int
+	Waited   time.Duration
+}
+
+// Content measures a request body without keeping it: what the estimator
+// needs to know about it. Binary payloads (images, documents) are counted as
+// blocks, never by the length of their base64 text.
+type Content struct {
+	Latin    int // bytes of ASCII text in messages and system
+	Wide     int // runes outside Latin scripts (CJK, Kana, Hangul, emoji)
+	Other    int // runes of other non-ASCII scripts
+	Schema   int // bytes of tool definitions
+	Messages int
+	Tools    int
+	Images   int
+	PDFBytes int  // decoded size of document blocks
+	Cached   bool // has at least one cache_control mark
+	Thinking bool
+}
+
+// Estimate is what a call is expected to cost before it is sent.
+type Estimate struct {
+	Input  Tokens  // uncached input, what the input limiter will be charged
+	Output Tokens  // expected output, never max_tokens
+	Spread float64 // relative standard error of Input, 0.25 = ±25 %
+}
+
+// Key is one credential of the upstream API.
+type Key struct {
+	Name   string // for people: configured name, or the fingerprint
+	Print  string // fingerprint: stable, not reversible, safe to show
+	Secret Secret
+	Bearer bool // send as Authorization: Bearer instead of x-api-key
+}
+
+// Secret is a credential that never prints itself. The zero Secret is empty.
+type Secret struct{ value string }
+
+// NewSecret wraps v.
+func NewSecret(v string) Secret { return Secret{v} }
+
+// Reveal returns the credential itself. Each caller of it is a place to audit.
+func (s Secret) Reveal() string { return s.value }
+
+// Empty reports whether there is no credential.
+func (s Secret) Empty() bool { return s.value == "" }
+
+// String hides the credential.
+func (s Secret) String() string { return "[secret]" }
+
+// GoString hides the credential from %#v.
+func (s Secret) GoString() string { return "[secret]" }
+
+// MarshalText hides the credential from JSON, YAML and slog.
+func (s Secret) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }

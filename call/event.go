@@ -1,0 +1,27 @@
+package call
+
+import "time"
+
+// Event is one finished call, as metrics, the live page and the ledger see it.
+// It carries no content of the request.
+type Event struct {
+	ID       string
+	At       time.Time // when it ended
+	Endpoint Endpoint
+	Model    string
+	Tenant   string
+	Class    Class
+	Stream   bool
+	Status   int    // what the client saw; 499 if it had left
+	Outcome  string // ok, refused, upstream_error, client_gone, failed_mid_stream
+	Reason   string // code of the refusal or kind of the failure
+	Waited   time.Duration
+	Took     time.Duration
+	FirstIn  time.Duration // to the first content byte; 0 if none came
+	Attempts int
+	Estimate Estimate
+	Usage    Usage
+}
+
+// Observer receives events. It must not block.
+type Observer interface{ Event(Event) }

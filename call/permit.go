@@ -1,0 +1,59 @@
+package call
+
+import (
+	"sync"
+	"time"
+)
+
+// Account is the far end of a [Permit]: whoever granted it hears here what
+// became of it. Implementations are safe for concurrent use.
+type Account interface {
+	// Observe takes the limits that the answer's headers show.
+	Observe(now time.Time, l Limits)
+	// Input takes the exact uncached input, once the upstream has said it.
+	Input(now time.Time, charged Tokens)
+	// Output takes the output tokens produced so far, a growing number.
+	Output(now time.Time, produced Tokens)
+	// Reject says that the upstream refused the attempt with a 429.
+	Reject(now time.Time, l Limits, v Verdict)
+	// Settle ends the permit. It is called exactly once.
+	Settle(now time.Time, u Usage)
+	// Headroom is what is left now.
+	Headroom(now time.Time) Headroom
+}
+
+// Permit is the right to send one attempt upstream. Whoever holds it must end
+// it by Settle, Release or Reject; handing it on hands on that duty. Ending it
+// twice does no harm: the first end counts. It is safe for concurrent use.
+type Permit struct {
+	once    sync.Once
+	account Account
+}
+
+// NewPermit returns a permit drawn on account.
+func NewPermit(account Account) *Permit { return &Permit{account: account} }
+
+// Observe passes on what the answer's headers say about the quota.
+func (p *Permit) Observe(now time.Time, l Limits) { p.account.Observe(now, l) }
+
+// Input passes on the exact uncached input.
+func (p *Permit) Input(now time.Time, charged Tokens) { p.account.Input(now, charged) }
+
+// Output passes on the number of output tokens produced so far.
+func (p *Permit) Output(now time.Time, produced Tokens) { p.account.Output(now, produced) }
+
+// Headroom returns what is left of each limiter.
+func (p *Permit) Headroom(now time.Time) Headroom { return p.account.Headroom(now) }
+
+// Settle ends the permit with what the call really cost.
+func (p *Permit) Settle(now time.Time, u Usage) {
+	p.once.Do(func() { p.account.Settle(now, u) })
+}
+
+// Release ends the permit of an attempt that cost nothing.
+func (p *Permit) Release(now time.Time) { p.Settle(now, Usage{Exact: true}) }
+
+// Reject ends the permit of an attempt that the upstream refused with a 429.
+func (p *Permit) Reject(now time.Time, l Limits, v Verdict) {
+	p.once.Do(func() { p.account.Reject(now, l, v) })
+}

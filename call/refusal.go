@@ -1,0 +1,69 @@
+package call
+
+import (
+	"fmt"
+	"time"
+)
+
+// Reason says why Weir itself refuses a call. The door turns it into a status,
+// an error type and words (DESIGN §2.5).
+type Reason uint8
+
+// The reasons for which Weir refuses a call.
+const (
+	Malformed       Reason = iota // the body is not a request; Detail says why
+	BodyTooLarge                  // over the endpoint's size limit
+	NotAllowed                    // path or method that Weir does not serve
+	NoKey                         // neither the caller nor the gateway has a key
+	OAuthToken                    // a consumer-subscription token
+	BadToken                      // not a token of this gateway
+	TooLarge                      // needs more than the whole bucket holds
+	QueueFull                     // no place left to wait
+	TimedOut                      // could not be sent before its deadline
+	AccountBlocked                // spend cap, credit, key: see Verdict
+	UpstreamDown                  // transient failures until the deadline
+	Draining                      // the gateway is shutting down
+	ClientGone                    // the caller went away
+	NotReplayable                 // body of an unmetered endpoint broke off
+	InternalFailure               // a defect of Weir
+)
+
+// Refusal is the one error by which rooms end a call. It carries facts, not
+// words.
+type Refusal struct {
+	Reason  Reason
+	Detail  string // what exactly is wrong, for the caller to mend
+	Limiter Limiter
+	Need    Tokens        // what the call needs of Limiter
+	Limit   Tokens        // what Limiter holds
+	RetryIn time.Duration // when it may succeed; 0: unknown or never
+	Waited  time.Duration
+	Verdict Verdict // the upstream's last word, if there was one
+	Cause   error
+}
+
+// Error returns the facts in English, for logs; callers of the API read the
+// door's words instead.
+func (r *Refusal) Error() string {
+	s := r.Reason.String()
+	if r.Detail != "" {
+		s += ": " + r.Detail
+	}
+	if r.Cause != nil {
+		s += fmt.Sprintf(": %v", r.Cause)
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (r *Refusal) Unwrap() error { return r.Cause }
+
+// String returns the reason's code, as in error.details.error_code.
+func (r Reason) String() string {
+	return [...]string{
+		"malformed_request", "body_too_large", "not_allowed", "no_api_key",
+		"oauth_token_refused", "bad_gateway_token", "request_exceeds_quota",
+		"queue_full", "wait_deadline", "account_blocked", "upstream_unavailable",
+		"draining", "client_gone", "body_not_replayable", "internal_error",
+	}[r]
+}

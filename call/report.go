@@ -1,0 +1,58 @@
+package call
+
+import "time"
+
+// QuotaReport is the answer of GET /api/v1/quota (DESIGN §2.6).
+type QuotaReport struct {
+	At      time.Time      `json:"at"`
+	Buckets []BucketReport `json:"buckets"`
+	Keys    []KeyReport    `json:"keys"`
+	State   string         `json:"state"` // ok, tight, exhausted or blocked
+}
+
+// BucketReport is the belief about one bucket. Token counts are whole tokens.
+type BucketReport struct {
+	Organization string    `json:"organization"`
+	Workspace    string    `json:"workspace"`
+	Group        string    `json:"group"`
+	Limiter      string    `json:"limiter"`
+	Limit        int64     `json:"limit"`
+	Remaining    int64     `json:"remaining"`
+	Low          int64     `json:"low"`
+	High         int64     `json:"high"`
+	Reserved     int64     `json:"reserved"`
+	FullAt       time.Time `json:"full_at"`
+	EmptyIn      *float64  `json:"empty_in_s"` // nil: not on the way to empty
+	Source       string    `json:"source"`     // header, api, config or guess
+	ObservedAt   time.Time `json:"observed_at"`
+}
+
+// KeyReport is the state of one credential, without the credential.
+type KeyReport struct {
+	Name         string     `json:"name"`
+	Organization string     `json:"organization"`
+	State        string     `json:"state"` // ok or blocked
+	Reason       string     `json:"reason,omitempty"`
+	Message      string     `json:"message,omitempty"`
+	Until        *time.Time `json:"until,omitempty"`
+}
+
+// QueueReport is the answer of GET /api/v1/queue.
+type QueueReport struct {
+	At      time.Time    `json:"at"`
+	Waiting int          `json:"waiting"`
+	Bytes   int64        `json:"bytes"`
+	Lanes   []LaneReport `json:"lanes"`
+}
+
+// LaneReport is the queue in front of one organization and model group.
+type LaneReport struct {
+	Organization string         `json:"organization"`
+	Group        string         `json:"group"`
+	Waiting      int            `json:"waiting"`
+	InFlight     int            `json:"in_flight"`
+	OldestWait   float64        `json:"oldest_wait_s"`
+	HeadIn       *float64       `json:"head_in_s"` // when the head may go; nil: unknown
+	BoundBy      string         `json:"bound_by"`  // what holds the head
+	ByClass      map[string]int `json:"by_class"`
+}

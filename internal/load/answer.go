@@ -1,0 +1,164 @@
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+// maxLine bounds one line of a stream, as the official Go SDK does.
+const maxLine = 32 << 20
+
+// answer is what one attempt brought.
+type answer struct {
+	status  int // 0: none; an error event in a stream counts as its type's status
+	header  http.Header
+	outcome Outcome
+	err     error
+	usage   call.Usage
+	begun   bool // a stream had begun, so that an SDK does not retry
+	pinged  bool // pings came before the message did
+	first   time.Time
+}
+
+type wireUsage struct {
+	Input      *call.Tokens `json:"input_tokens"`
+	CacheWrite *call.Tokens `json:"cache_creation_input_tokens"`
+	CacheRead  *call.Tokens `json:"cache_read_input_tokens"`
+	Output     *call.Tokens `json:"output_tokens"`
+}
+
+// into overwrites what w knows: message_delta is cumulative and may hold the
+// output alone.
+func (w wireUsage) into(u *call.Usage) {
+	for _, f := range []struct {
+		from *call.Tokens
+		to   *call.Tokens
+	}{{w.Input, &u.Input}, {w.CacheWrite, &u.CacheWrite}, {w.CacheRead, &u.CacheRead}, {w.Output, &u.Output}} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+}
+
+type wireEvent struct {
+	Type    string    `json:"type"`
+	Usage   wireUsage `json:"usage"`
+	Message struct {
+		Usage wireUsage `json:"usage"`
+	} `json:"message"`
+	Error struct {
+		Type    string `json:"type"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// read takes the whole answer in.
+func read(resp *http.Response) answer {
+	a := answer{status: resp.StatusCode, header: resp.Header, first: time.Now()}
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		a.refused(resp.Body)
+	case bytes.HasPrefix([]byte(resp.Header.Get("content-type")), []byte("text/event-stream")):
+		a.begun = true
+		a.stream(resp.Body)
+	default:
+		a.message(resp.Body)
+	}
+	return a
+}
+
+// refused reads an error body.
+func (a *answer) refused(body io.Reader) {
+	a.outcome = Refused
+	var e wireEvent
+	if err := json.NewDecoder(io.LimitReader(body, 1<<16)).Decode(&e); err != nil {
+		a.err = fmt.Errorf("status %d without an error body", a.status)
+		return
+	}
+	a.err = fmt.Errorf("%s: %s", e.Error.Type, e.Error.Message)
+}
+
+// message reads a JSON answer. One that breaks off counts as none, which is
+// how SDKs see it.
+func (a *answer) message(body io.Reader) {
+	var e wireEvent
+	if err := json.NewDecoder(body).Decode(&e); err != nil {
+		a.status, a.outcome, a.err = 0, Broken, err
+		return
+	}
+	if e.Type != "message" {
+		a.outcome, a.err = Broken, fmt.Errorf("answer of type %q", e.Type)
+		return
+	}
+	e.Usage.into(&a.usage)
+	a.usage.Exact = true
+}
+
+// stream reads server-sent events up to message_stop; an end without one is a
+// failure.
+func (a *answer) stream(body io.Reader) {
+	a.outcome, a.err = Broken, io.ErrUnexpectedEOF
+	lines := bufio.NewScanner(body)
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() {
+		data, ok := bytes.CutPrefix(lines.Bytes(), []byte("data:"))
+		if ok && a.event(data) {
+			return
+		}
+	}
+	if err := lines.Err(); err != nil {
+		a.err = err
+	}
+}
+
+// event takes one event in and reports whether it was the last.
+func (a *answer) event(data []byte) bool {
+	if bytes.Contains(data, []byte(`"content_block_`)) {
+		return false // most of a stream; nothing in it to count
+	}
+	var e wireEvent
+	if err := json.Unmarshal(data, &e); err != nil {
+		a.err = err
+		return true
+	}
+	switch e.Type {
+	case "ping":
+		a.pinged = a.pinged || a.usage == call.Usage{}
+	case "message_start":
+		a.first = time.Now()
+		e.Message.Usage.into(&a.usage)
+	case "message_delta":
+		e.Usage.into(&a.usage)
+	case "message_stop":
+		a.outcome, a.err, a.usage.Exact = OK, nil, true
+		return true
+	case "error":
+		a.outcome = Broken
+		a.status = statusOf(e.Error.Type)
+		a.err = errors.New(e.Error.Type + ": " + e.Error.Message)
+		return true
+	}
+	return false
+}
+
+// statusOf returns the status that an error of this type would have had, had
+// it come in time.
+func statusOf(errorType string) int {
+	switch errorType {
+	case "rate_limit_error":
+		return http.StatusTooManyRequests
+	case "overloaded_error":
+		return statusOverloaded
+	case "invalid_request_error":
+		return http.StatusBadRequest
+	}
+	return http.StatusInternalServerError
+}

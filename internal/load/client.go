@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -59,9 +60,7 @@ func (c *client) attempt(ctx context.Context, q question, n int) answer {
 		return answer{outcome: Broken, err: err}
 	}
 	req.Header = q.header.Clone()
-	for name, values := range c.target.Header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, c.target.Header)
 	if c.target.Key != "" {
 		req.Header.Set("x-api-key", c.target.Key)
 	}

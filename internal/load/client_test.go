@@ -2,6 +2,7 @@ package load
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,9 +23,7 @@ func script(header http.Header, statuses ...int) upstream {
 			io.WriteString(w, okBody)
 			return
 		}
-		for name, v := range header {
-			w.Header()[name] = v
-		}
+		maps.Copy(w.Header(), header)
 		w.WriteHeader(status)
 		io.WriteString(w, `{"type":"error","error":{"type":"rate_limit_error","message":"no"}}`)
 	}

@@ -55,7 +55,7 @@ func run(t *testing.T, u upstream, w Workload) Report {
 
 func TestClosedLoopKeepsItsPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := Workload{Agents: 12, Pace: 3 * time.Second, Stagger: 3 * time.Second, Duration: 10 * time.Minute}
+		w := Workload{Agents: 12, Pace: 3 * time.Second, Stagger: 3 * time.Second, Duration: 10 * time.Minute, Input: Fixed(50)}
 		rep := run(t, answering(time.Second), w)
 		if want := 12 * 600 / 3; math.Abs(float64(rep.OK-want)) > 0.04*float64(want) {
 			t.Errorf("answered %d, want about %d", rep.OK, want)
@@ -71,11 +71,11 @@ func TestClosedLoopKeepsItsPace(t *testing.T) {
 
 func TestOpenLoopKeepsItsRateAndItsBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rep := run(t, answering(100*time.Millisecond), Workload{Rate: 20, Duration: 5 * time.Minute})
+		rep := run(t, answering(100*time.Millisecond), Workload{Rate: 20, Duration: 5 * time.Minute, Input: Fixed(50)})
 		if math.Abs(rep.PerSecond-20) > 1 || rep.Dropped != 0 {
 			t.Errorf("%.1f a second, dropped %d", rep.PerSecond, rep.Dropped)
 		}
-		rep = run(t, answering(time.Second), Workload{Rate: 20, MaxInFlight: 5, Duration: time.Minute})
+		rep = run(t, answering(time.Second), Workload{Rate: 20, MaxInFlight: 5, Duration: time.Minute, Input: Fixed(50)})
 		if rep.PerSecond > 5 || rep.Dropped < 600 {
 			t.Errorf("with five slots: %.1f a second, dropped %d", rep.PerSecond, rep.Dropped)
 		}

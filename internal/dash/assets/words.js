@@ -1,0 +1,69 @@
+// The page's words in one language at a time, and numbers in that language's
+// way. A new language is one more JSON file and its name in LANGUAGES.
+
+const LANGUAGES = ["en", "zh"];
+const MEMORY = "weir-language";
+
+let words = {};
+let language = "en";
+
+/** language that the reader chose, or the browser asks for. */
+export function preferred() {
+  const kept = localStorage.getItem(MEMORY);
+  if (LANGUAGES.includes(kept)) return kept;
+  const asked = navigator.languages ?? [navigator.language];
+  for (const tag of asked) {
+    const short = tag.slice(0, 2).toLowerCase();
+    if (LANGUAGES.includes(short)) return short;
+  }
+  return "en";
+}
+
+/** use loads a language and puts its words into the page's fixed parts. */
+export async function use(name) {
+  const answer = await fetch(`/assets/${name}.json`);
+  words = await answer.json();
+  language = name;
+  document.documentElement.lang = name === "zh" ? "zh-CN" : name;
+  for (const node of document.querySelectorAll("[data-t]")) {
+    node.textContent = t(node.dataset.t);
+  }
+}
+
+/** next is the language that the switch leads to; choosing it is remembered. */
+export function next() {
+  const name = LANGUAGES[(LANGUAGES.indexOf(language) + 1) % LANGUAGES.length];
+  localStorage.setItem(MEMORY, name);
+  return name;
+}
+
+/** t is the text for key, with {names} filled in; an unknown key is itself. */
+export function t(key, values = {}) {
+  const text = words[key] ?? key.slice(key.indexOf(".") + 1);
+  return text.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+}
+
+/** whole is a number in full; short is one that fits a gauge. */
+export const whole = (n) => new Intl.NumberFormat(language).format(n);
+
+// Chinese counts in ten thousands, but token limits are read in k and M.
+export const short = (n) =>
+  new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: Math.abs(n) < 1e6 ? 0 : 2 }).format(n);
+
+/** seconds as people say them. */
+export function seconds(s) {
+  if (s === null || s === undefined || !Number.isFinite(s)) return "–";
+  if (s < 0.0005) return "0 s";
+  if (s < 1) return `${Math.round(s * 1000)} ms`;
+  if (s < 60) return `${s.toFixed(1)} s`;
+  const whole = Math.round(s);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** clock is the time of day, or the date too if it is another day. */
+export function clock(stamp) {
+  const at = new Date(stamp);
+  const today = at.toDateString() === new Date().toDateString();
+  return at.toLocaleString(language === "zh" ? "zh-CN" : language, today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
+}

@@ -1,0 +1,154 @@
+package dash
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+const (
+	feedEvery     = 500 * time.Millisecond
+	feedListeners = 64               // more are told to come back
+	feedPatience  = 10 * time.Second // for a listener to take one event
+	feedRequests  = 30               // newest requests in each snapshot
+)
+
+// snapshot is one event of /api/v1/events: the whole picture, so that a
+// listener that missed some has missed nothing.
+type snapshot struct {
+	At       time.Time        `json:"at"`
+	Version  string           `json:"version"`
+	Quota    call.QuotaReport `json:"quota"`
+	Queue    call.QueueReport `json:"queue"`
+	Recent   tally            `json:"recent"`
+	Requests []requestView    `json:"requests"`
+}
+
+// snapshot returns the picture of now as one server-sent event.
+func (a *admin) snapshot() []byte {
+	now, events := time.Now(), a.recent()
+	body, err := json.Marshal(snapshot{
+		At:       now,
+		Version:  a.src.Version,
+		Quota:    a.quotaReport(),
+		Queue:    a.queueReport(),
+		Recent:   count(events, now),
+		Requests: latest(events, feedRequests),
+	})
+	name := "snapshot"
+	if err != nil {
+		name = "fault"
+		body, _ = json.Marshal(err.Error())
+	}
+	out := make([]byte, 0, len(body)+32)
+	out = append(out, "event: "+name+"\ndata: "...)
+	out = append(out, body...)
+	return append(out, "\n\n"...)
+}
+
+// events streams snapshots for as long as the listener stays.
+func (a *admin) events(w http.ResponseWriter, req *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no")
+	if req.Method == http.MethodHead {
+		return
+	}
+	inbox, ok := a.feed.join()
+	if !ok {
+		w.Header().Set("Retry-After", "5")
+		fail(w, http.StatusServiceUnavailable, "too many listeners")
+		return
+	}
+	defer a.feed.leave(inbox)
+	rc := http.NewResponseController(w)
+	for {
+		select {
+		case event := <-inbox:
+			// Not every writer knows deadlines; one that does gets a new one
+			// for each event, which also lifts the server's own.
+			_ = rc.SetWriteDeadline(time.Now().Add(feedPatience))
+			if _, err := w.Write(event); err != nil || rc.Flush() != nil {
+				return
+			}
+		case <-req.Context().Done():
+			return
+		case <-a.src.Closing:
+			return
+		}
+	}
+}
+
+// feed renders one event for all listeners at every tick, and ticks only while
+// there are any.
+type feed struct {
+	// Static after newFeed.
+	render func() []byte
+	every  time.Duration
+	max    int
+
+	mu        sync.Mutex
+	listeners map[chan []byte]struct{} // Guarded by mu.
+	quit      chan struct{}            // Guarded by mu; ends the present ticker.
+}
+
+func newFeed(render func() []byte, every time.Duration, listeners int) *feed {
+	return &feed{render: render, every: every, max: listeners, listeners: map[chan []byte]struct{}{}}
+}
+
+// join adds a listener, who finds the first event waiting, unless there are
+// too many already.
+func (f *feed) join() (chan []byte, bool) {
+	inbox := make(chan []byte, 1)
+	first := f.render()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.listeners) >= f.max {
+		return nil, false
+	}
+	inbox <- first
+	f.listeners[inbox] = struct{}{}
+	if len(f.listeners) == 1 {
+		f.quit = make(chan struct{})
+		go f.tick(f.quit) // ended by the last leave
+	}
+	return inbox, true
+}
+
+// leave removes a listener.
+func (f *feed) leave(inbox chan []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.listeners, inbox)
+	if len(f.listeners) == 0 {
+		close(f.quit)
+	}
+}
+
+func (f *feed) tick(quit <-chan struct{}) {
+	t := time.NewTicker(f.every)
+	defer t.Stop()
+	for {
+		select {
+		case <-quit:
+			return
+		case <-t.C:
+			f.tell(f.render())
+		}
+	}
+}
+
+// tell puts event into every inbox, in the place of one that was not taken.
+func (f *feed) tell(event []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for inbox := range f.listeners {
+		select {
+		case <-inbox:
+		default:
+		}
+		inbox <- event // empty: only tell sends, and it holds mu
+	}
+}

@@ -3,6 +3,8 @@
 import { attribute, forget, keyed, make, text } from "./dom.js";
 import { clock, seconds, short, t, whole } from "./words.js";
 
+const CLASSES = ["interactive", "normal", "batch"]; // the most urgent first
+
 const body = (id) => document.querySelector(`#${id} tbody`);
 
 /** tiles shows the counts of now and of the last minute. */
@@ -32,9 +34,10 @@ export function queue(report) {
 
 function buildLane(l) {
   const row = make("tr", { "data-organization": l.organization, "data-group": l.group },
-    cell("lane", "wide"), cell("waiting", "num"), cell("inflight", "num"), cell("oldest", "num"),
-    cell("head", "num"), cell("bound"), cell("classes"));
-  text(row.cells[0], [l.group, l.organization].filter(Boolean).join(" · "));
+    cell("lane", "lane"), cell("waiting", "num"), cell("inflight", "num"), cell("oldest", "num"),
+    cell("head", "num"), cell("bound"), cell("classes", "wide"));
+  const owner = l.organization.length > 13 ? `${l.organization.slice(0, 8)}…` : l.organization;
+  row.cells[0].append(l.group, make("small", { title: l.organization }, owner));
   return row;
 }
 
@@ -46,7 +49,7 @@ function updateLane(row, l) {
   text(row.cells[3], l.waiting > 0 ? seconds(l.oldest_wait_s) : "–");
   text(row.cells[4], seconds(l.head_in_s));
   text(row.cells[5], l.bound_by ? t(`limiter.${l.bound_by}`) : "–");
-  const classes = Object.entries(l.by_class ?? {}).filter(([, n]) => n > 0);
+  const classes = CLASSES.map((name) => [name, l.by_class?.[name] ?? 0]).filter(([, n]) => n > 0);
   keyed(row.cells[6], classes, ([name]) => name, () => make("span", { class: "chip" }),
     (chip, [name, n]) => text(chip, `${t(`class.${name}`)} ${whole(n)}`));
 }
@@ -60,14 +63,13 @@ export function requests(list) {
 
 function buildRequest(r) {
   const row = make("tr", { "data-request": r.id, "data-status": r.status },
-    cell("at"), cell("outcome", "outcome"), cell("tenant"), cell("model"), cell("waited", "num"),
-    cell("took", "num"), cell("tokens", "num"), cell("attempts", "num"));
-  row.cells[1].setAttribute("data-outcome", r.outcome);
+    cell("at"), cell("outcome", "wide"), cell("tenant"), cell("model", "wide"), cell("waited", "num"),
+    cell("took", "num"), cell("tokens", "num"), cell("attempts", "num minor"));
   const outcome = t(`outcome.${r.outcome}`);
   const input = r.usage.input_tokens + r.usage.cache_write_tokens + r.usage.cache_read_tokens;
   [
     clock(r.at),
-    r.outcome === "ok" ? outcome : `${outcome} · ${r.reason || r.status}`,
+    "",
     r.tenant || "–",
     r.model || r.endpoint,
     seconds(r.waited_s),
@@ -75,6 +77,8 @@ function buildRequest(r) {
     r.endpoint === "messages" ? `${short(input)} / ${short(r.usage.output_tokens)}` : "–",
     whole(r.attempts),
   ].forEach((value, i) => text(row.cells[i], value));
+  const said = r.outcome === "ok" ? outcome : `${outcome} · ${r.reason || r.status}`;
+  row.cells[1].append(make("span", { class: "outcome", "data-outcome": r.outcome }, said));
   return row;
 }
 

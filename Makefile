@@ -1,0 +1,23 @@
+# make test installs what it needs (as root; otherwise it says what is missing)
+# and runs every check. The parts can be run one by one.
+parts := setup build vet lint unit conformance browser fuzz demo
+
+.PHONY: test help $(parts)
+
+test: ## every check, from a fresh machine on; the last line counts the tests
+	@scripts/check.sh $(parts)
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: ## install what the checks need
+build: ## build the binary into .cache/bin
+vet: ## go vet, gofmt, go fix -diff
+lint: ## staticcheck
+unit: ## go test -race of all modules
+conformance: ## the official clients through the gateway, against the simulator
+browser: ## the page in Chromium
+fuzz: ## every fuzz target for a few seconds
+demo: ## the demo: no 429 may get through
+$(parts):
+	@scripts/check.sh $@

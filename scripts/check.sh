@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Runs the named parts of the checks in their order and stops at the first that
+# fails. The last line of its output counts the tests: "N passed, N failed".
+#
+#   scripts/check.sh vet unit    these parts
+#   scripts/check.sh --sum       only the line, for the last run
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+cache=$root/.cache
+results=$cache/results
+bin=$cache/bin
+
+# One program counts the tests of all runners (tools/tally).
+tally() {
+  if [[ ! -x $bin/tally || $root/tools/tally/main.go -nt $bin/tally || $root/tools/internal/result/result.go -nt $bin/tally ]]; then
+    go build -C tools -o "$bin/tally" ./tally
+  fi
+  "$bin/tally" "$@"
+}
+
+# gotest NAME ARGS... runs go test and keeps the count under NAME.
+gotest() {
+  local name=$1
+  shift
+  tally sum "$results" >/dev/null # build it before the pipe needs it
+  go test -json "$@" 2>&1 | tally go "$results" "$name"
+}
+
+part_setup() { scripts/setup.sh; }
+
+part_build() {
+  go build -o "$bin/weir" ./cmd/weir
+  go build -C tools -o "$bin/" ./tally ./conform
+}
+
+part_vet() {
+  go vet ./...
+  go vet -C tools ./...
+  for suite in conformance/go-v*; do go vet -C "$suite" ./...; done
+  scripts/generate-go-v1.sh --check
+  nothing "$(git ls-files -co --exclude-standard -z '*.go' | xargs -0 gofmt -l)" "run gofmt -w on these files"
+  nothing "$(go fix -diff ./... 2>&1)" "run go fix ./..."
+  local script
+  for script in .ci/run scripts/*.sh; do bash -n "$script"; done
+}
+
+# nothing OUTPUT HINT fails with the hint if a check had anything to say.
+nothing() {
+  if [[ -n $1 ]]; then
+    printf '%s\nhint: %s\n' "$1" "$2" >&2
+    return 1
+  fi
+}
+
+part_lint() {
+  go tool -modfile=tools/go.mod staticcheck ./...
+  (cd tools && go tool staticcheck ./...)
+}
+
+part_unit() {
+  gotest unit -race -timeout=4m ./...
+  (cd tools && gotest tools ./...)
+}
+
+part_conformance() {
+  part_build
+  "$bin/conform" -root "$root" -bin "$bin/weir"
+}
+
+part_browser() {
+  part_build
+  (cd conformance/browser && WEIR_BIN=$bin/weir node --test --test-reporter=spec --test-reporter-destination=stdout \
+    --test-reporter=junit --test-reporter-destination="$results/browser.xml")
+  tally junit "$results" browser "$results/browser.xml"
+}
+
+part_fuzz() {
+  local dir name
+  for dir in $(git ls-files -co --exclude-standard '*_test.go' | xargs grep -l '^func Fuzz' | xargs -rn1 dirname | sort -u); do
+    for name in $(go test -list '^Fuzz' "./$dir" | grep '^Fuzz'); do
+      gotest "fuzz-${dir//\//-}-$name" -run='^$' -fuzz="^$name\$" -fuzztime="${FUZZTIME:-5s}" "./$dir"
+    done
+  done
+}
+
+part_demo() {
+  part_build
+  "$bin/weir" demo --no-browser --for "${DEMOTIME:-15s}"
+  tally passed "$results" demo
+}
+
+sum() {
+  tally sum "$results"
+}
+
+if [[ ${1:-} == --sum ]]; then
+  sum
+  exit
+fi
+mkdir -p "$bin" "$results"
+rm -rf "${results:?}"/*
+trap sum EXIT
+for part in "$@"; do
+  echo "== $part"
+  began=$SECONDS
+  "part_$part"
+  echo "== $part: $((SECONDS - began)) s"
+done

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Installs what the checks need and the machine lacks: Debian packages (as
+# root), and under .cache/ and node_modules/ the pinned clients.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p .cache
+
+# need COMMAND PACKAGE... notes the packages if there is no such command.
+missing=()
+need() { command -v "$1" >/dev/null || missing+=("${@:2}"); }
+
+need git git
+need gcc gcc libc6-dev # go test -race links with it
+need node nodejs
+need npm npm
+need chromium chromium
+python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
+
+if ((${#missing[@]})); then
+  if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
+    echo "setup: error: these Debian packages are missing: ${missing[*]}" >&2
+    echo "setup: hint: install them, or run this as root" >&2
+    exit 1
+  fi
+  echo "installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q >.cache/apt.log 2>&1 &&
+    apt-get install -q -y --no-install-recommends "${missing[@]}" >>.cache/apt.log 2>&1 || {
+    tail -n 20 .cache/apt.log >&2
+    exit 1
+  }
+fi
+
+# changed STAMP FILE... tells whether the files are not those of the last time.
+changed() { [[ $(cat ".cache/$1" 2>/dev/null) != "$(sha256sum "${@:2}")" ]]; }
+done_with() { sha256sum "${@:2}" >".cache/$1"; }
+
+if changed venv.sum conformance/python/requirements.txt || [[ ! -x .cache/venv/bin/python ]]; then
+  rm -rf .cache/venv
+  python3 -m venv .cache/venv
+  .cache/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+    -r conformance/python/requirements.txt
+  done_with venv.sum conformance/python/requirements.txt
+fi
+
+for dir in conformance/ts conformance/browser; do
+  stamp=${dir##*/}.sum
+  if changed "$stamp" "$dir/package-lock.json" || [[ ! -d $dir/node_modules ]]; then
+    (cd "$dir" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+    done_with "$stamp" "$dir/package-lock.json"
+  fi
+done

@@ -1,0 +1,151 @@
+// Command conform runs the conformance suites: the official clients,
+// unmodified, through a real weir serve process in front of a real weir sim
+// process, all on loopback and on ports that are free.
+//
+//	conform -root DIR -bin weir [-direct] [-suites go-v1,python]
+//
+// The suites run at the same time, so that the requests that each of them has
+// held for 100 s cost 100 s once. With -direct they talk to the simulator
+// itself and skip what only a gateway can do.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/weir-gateway/weir/tools/internal/result"
+)
+
+// settings are what the flags say.
+type settings struct {
+	root    string // of the repository
+	bin     string // the weir binary
+	results string // where counts and logs go
+	suites  []string
+	direct  bool
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var s settings
+	flag.StringVar(&s.root, "root", ".", "the repository")
+	flag.StringVar(&s.bin, "bin", "", "the weir binary")
+	flag.BoolVar(&s.direct, "direct", false, "test the simulator alone, without the gateway")
+	names := flag.String("suites", "go-v1,go-v2,typescript,python", "which suites to run")
+	flag.Parse()
+	s.suites = strings.Split(*names, ",")
+	if err := run(ctx, s, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "conform: error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, s settings, out io.Writer) (err error) {
+	if s.root, err = filepath.Abs(s.root); err != nil {
+		return err
+	}
+	if s.bin, err = filepath.Abs(s.bin); err != nil {
+		return err
+	}
+	s.results = filepath.Join(s.root, ".cache", "results")
+	logs := filepath.Join(s.results, "logs")
+	if err := os.MkdirAll(logs, 0o755); err != nil {
+		return err
+	}
+	data, err := os.MkdirTemp("", "weir-conformance-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
+
+	env, stop, err := s.servers(ctx, logs, data)
+	defer stop()
+	if err != nil {
+		return err
+	}
+	return s.runSuites(ctx, out, logs, env)
+}
+
+// servers starts the simulator and the gateway, and returns the environment
+// that tells the suites where they are, and what stops both.
+func (s settings) servers(ctx context.Context, logs, data string) (env []string, stop func(), err error) {
+	var started []*server
+	stop = func() {
+		for _, srv := range slices.Backward(started) {
+			srv.stop()
+		}
+	}
+	start := func(name string, ready func(*server) string, args ...string) (*server, error) {
+		srv, err := startServer(ctx, filepath.Join(logs, name+".log"), s.bin, args...)
+		if err != nil {
+			return nil, err
+		}
+		started = append(started, srv)
+		if err := srv.waitReady(ctx, ready); err != nil {
+			return nil, fmt.Errorf("weir %s: %w\n%s", name, err, srv.log())
+		}
+		return srv, nil
+	}
+	sim, err := start("sim", func(s *server) string { return s.address(0) + "/sim/stats" },
+		"sim", "--listen", "127.0.0.1:0", "--scenario", filepath.Join(s.root, "conformance", "scenario.yaml"))
+	if err != nil {
+		return nil, stop, err
+	}
+	upstream := sim.address(0)
+	if s.direct {
+		return []string{"SIM_URL=" + upstream, "WEIR_URL=" + upstream, "WEIR_DIRECT=1"}, stop, nil
+	}
+	serve, err := start("serve", func(s *server) string { return s.address(1) + "/healthz" },
+		"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", upstream, "--data", data)
+	if err != nil {
+		return nil, stop, err
+	}
+	return []string{"SIM_URL=" + upstream, "WEIR_URL=" + serve.address(0), "WEIR_ADMIN_URL=" + serve.address(1)}, stop, nil
+}
+
+// runSuites runs the chosen suites at the same time, keeps their counts and
+// prints a summary.
+func (s settings) runSuites(ctx context.Context, out io.Writer, logs string, env []string) error {
+	var (
+		wg     sync.WaitGroup
+		mu     sync.Mutex // guards out and errs
+		errs   []error
+		known  = suites(s.root)
+		report = func(name string, took time.Duration, c result.Count, text string, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, fmt.Errorf("suite %s: %w", name, err))
+				fmt.Fprintf(out, "--- %s\n%s\n", name, text)
+			}
+			fmt.Fprintf(out, "conformance %-12s %3d passed %3d failed %3d skipped %6.1fs\n",
+				name, c.Passed, c.Failed, c.Skipped, took.Seconds())
+		}
+	)
+	for _, name := range s.suites {
+		suite, ok := known[name]
+		if !ok {
+			return fmt.Errorf("there is no suite %q", name)
+		}
+		wg.Go(func() {
+			began := time.Now()
+			c, text, err := suite.run(ctx, filepath.Join(logs, name), append(env, "WEIR_SUITE="+name))
+			err = errors.Join(err, result.Save(s.results, "conformance-"+name, c))
+			report(name, time.Since(began), c, text, err)
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}

@@ -81,7 +81,9 @@ type Call struct {
 
 	// Filled by the corridor.
 	Attempts int
-	Waited   time.Duration
+	Failures int           // attempts that failed for another reason than pacing
+	Waited   time.Duration // until it was first sent
+	Headroom Headroom      // when its answer came
 }
 
 // Content measures a request body without keeping it: what the estimator

@@ -10,12 +10,13 @@ import (
 type Account interface {
 	// Observe takes the limits that the answer's headers show.
 	Observe(now time.Time, l Limits)
-	// Input takes the exact uncached input, once the upstream has said it.
-	Input(now time.Time, charged Tokens)
+	// Input takes the exact input, once the upstream has said it.
+	Input(now time.Time, u Usage)
 	// Output takes the output tokens produced so far, a growing number.
 	Output(now time.Time, produced Tokens)
-	// Reject says that the upstream refused the attempt with a 429.
-	Reject(now time.Time, l Limits, v Verdict)
+	// Reject says that the upstream refused the attempt with a 429. It reports
+	// whether that shows that the call can never fit.
+	Reject(now time.Time, l Limits, v Verdict) (never bool)
 	// Settle ends the permit. It is called exactly once.
 	Settle(now time.Time, u Usage)
 	// Headroom is what is left now.
@@ -36,8 +37,8 @@ func NewPermit(account Account) *Permit { return &Permit{account: account} }
 // Observe passes on what the answer's headers say about the quota.
 func (p *Permit) Observe(now time.Time, l Limits) { p.account.Observe(now, l) }
 
-// Input passes on the exact uncached input.
-func (p *Permit) Input(now time.Time, charged Tokens) { p.account.Input(now, charged) }
+// Input passes on the exact input.
+func (p *Permit) Input(now time.Time, u Usage) { p.account.Input(now, u) }
 
 // Output passes on the number of output tokens produced so far.
 func (p *Permit) Output(now time.Time, produced Tokens) { p.account.Output(now, produced) }
@@ -53,7 +54,9 @@ func (p *Permit) Settle(now time.Time, u Usage) {
 // Release ends the permit of an attempt that cost nothing.
 func (p *Permit) Release(now time.Time) { p.Settle(now, Usage{Exact: true}) }
 
-// Reject ends the permit of an attempt that the upstream refused with a 429.
-func (p *Permit) Reject(now time.Time, l Limits, v Verdict) {
-	p.once.Do(func() { p.account.Reject(now, l, v) })
+// Reject ends the permit of an attempt that the upstream refused with a 429,
+// and reports whether that shows that the call can never fit.
+func (p *Permit) Reject(now time.Time, l Limits, v Verdict) (never bool) {
+	p.once.Do(func() { never = p.account.Reject(now, l, v) })
+	return never
 }

@@ -1,0 +1,132 @@
+// Package account follows an answer on its way to the client and books what it
+// cost, whatever became of it: to the quota while it streams, and as one
+// [call.Event] when it has ended.
+package account
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/sse"
+)
+
+// Room opens answers. It is safe for concurrent use.
+type Room struct {
+	observer call.Observer
+	learn    func(*call.Call, call.Usage)
+}
+
+// New returns the room. Each ended call goes to observer, and what it really
+// used to learn.
+func New(observer call.Observer, learn func(*call.Call, call.Usage)) *Room {
+	return &Room{observer: observer, learn: learn}
+}
+
+// Open returns the body that the client is to read. It owns the permit now:
+// reading it to its end or closing it settles with the best-known usage. Only
+// whole events of a stream are handed out, and a stream that breaks off ends
+// with an error event, never with a false message_stop.
+func (r *Room) Open(c *call.Call, permit *call.Permit, a *call.Answer) io.ReadCloser {
+	b := &body{room: r, call: c, permit: permit, answer: a, sent: time.Now()}
+	switch {
+	case a.Verdict.Kind != call.OK:
+		b.usage.Exact = true // a refused request costs nothing
+		return b
+	case a.Stream && a.Header.Get("Content-Encoding") == "":
+		s := &stream{body: b}
+		s.fill(nil)
+		return s
+	case c.Endpoint == call.Messages:
+		b.readUsage()
+	}
+	return b
+}
+
+// End books a call that ended without an answer to open.
+func (r *Room) End(c *call.Call, status int, outcome, reason string) {
+	r.observer.Event(r.event(c, status, outcome, reason))
+}
+
+func (r *Room) event(c *call.Call, status int, outcome, reason string) call.Event {
+	now := time.Now()
+	return call.Event{
+		ID: c.ID, At: now, Endpoint: c.Endpoint, Model: c.Model, Tenant: c.Tenant, Class: c.Class,
+		Stream: c.Stream, Status: status, Outcome: outcome, Reason: reason, Waited: c.Waited,
+		Took: now.Sub(c.Received), Attempts: c.Attempts, Estimate: c.Estimate,
+	}
+}
+
+// body is an answer that is passed on as it is.
+type body struct {
+	room   *Room
+	call   *call.Call
+	permit *call.Permit
+	answer *call.Answer
+	sent   time.Time
+
+	usage   call.Usage
+	content time.Time // when the first content byte came
+	end     sync.Once
+	broken  error
+}
+
+// readUsage books the usage of a whole JSON answer before its headers are
+// observed: they include it.
+func (b *body) readUsage() {
+	raw, err := io.ReadAll(b.answer.Body)
+	if err != nil {
+		b.broken = err
+	}
+	b.answer.Body = io.NopCloser(bytes.NewReader(raw))
+	b.content = time.Now()
+	b.usage = usageOfBody(b.answer.Header, raw)
+	if b.usage.Exact {
+		b.permit.Input(b.content, b.usage)
+		b.permit.Output(b.content, b.usage.Output)
+	}
+}
+
+// Read implements [io.Reader].
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.answer.Body.Read(p)
+	if err == io.EOF {
+		b.finish("ok", "")
+	}
+	return n, err
+}
+
+// Close implements [io.Closer].
+func (b *body) Close() error {
+	b.finish("client_gone", "")
+	return b.answer.Body.Close()
+}
+
+// finish settles and books, once.
+func (b *body) finish(outcome, reason string) {
+	b.end.Do(func() {
+		v := b.answer.Verdict
+		if v.Kind != call.OK && outcome == "ok" {
+			outcome, reason = "upstream_error", v.Kind.String()
+		}
+		b.permit.Settle(time.Now(), b.usage)
+		if b.usage.Exact && v.Kind == call.OK && b.room.learn != nil {
+			b.room.learn(b.call, b.usage)
+		}
+		e := b.room.event(b.call, b.answer.Status, outcome, reason)
+		if outcome == "client_gone" {
+			e.Status = 499
+		}
+		if !b.content.IsZero() {
+			e.FirstIn = b.content.Sub(b.call.Received)
+		}
+		e.Usage = b.usage
+		b.room.observer.Event(e)
+	})
+}
+
+// brokenEvent is what a client gets to see of a stream that broke off.
+var brokenEvent = sse.Append(nil, "error",
+	[]byte(`{"type":"error","error":{"type":"api_error","message":"The connection to the API broke off in the middle of this answer. What came so far is incomplete; please send the request again.","details":{"error_code":"stream_broken_off"}}}`))

@@ -1,0 +1,82 @@
+package admit
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+// snapshot lists the lanes in a stable order.
+func (r *Room) snapshot() []*lane {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	keys := make([]laneKey, 0, len(r.lanes))
+	for key := range r.lanes {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b laneKey) int {
+		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.group, b.group))
+	})
+	lanes := make([]*lane, len(keys))
+	for i, key := range keys {
+		lanes[i] = r.lanes[key]
+	}
+	return lanes
+}
+
+// Quota reports the belief about every bucket whose limit is known.
+func (r *Room) Quota(now time.Time) []call.BucketReport {
+	out := []call.BucketReport{}
+	for _, ln := range r.snapshot() {
+		ln.mu.Lock()
+		for _, b := range ln.group.Report(now) {
+			b.Organization, b.Group = ln.key.account, ln.key.group
+			out = append(out, b)
+		}
+		ln.mu.Unlock()
+	}
+	return out
+}
+
+// Queue reports who waits in front of what.
+func (r *Room) Queue(now time.Time) call.QueueReport {
+	out := call.QueueReport{At: now, Lanes: []call.LaneReport{}}
+	for _, ln := range r.snapshot() {
+		report := ln.report(now)
+		out.Lanes = append(out.Lanes, report)
+		out.Waiting += report.Waiting
+	}
+	out.Bytes = r.bytes.Load()
+	return out
+}
+
+func (ln *lane) report(now time.Time) call.LaneReport {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	out := call.LaneReport{
+		Organization: ln.key.account, Group: ln.key.group, Waiting: ln.queue.Len(),
+		InFlight: ln.group.InFlight(), BoundBy: ln.bound, ByClass: map[string]int{},
+	}
+	for w := range ln.queue.All {
+		out.ByClass[w.class.String()]++
+		out.OldestWait = max(out.OldestWait, now.Sub(w.received).Seconds())
+	}
+	if out.Waiting > 0 {
+		in := max(0, ln.headAt.Sub(now).Seconds())
+		out.HeadIn = &in
+	}
+	return out
+}
+
+// Surprises counts the 429s that came although the quota model had let the
+// call go. Each is a defect of the model.
+func (r *Room) Surprises() (n int) {
+	for _, ln := range r.snapshot() {
+		ln.mu.Lock()
+		n += ln.group.Surprises()
+		ln.mu.Unlock()
+	}
+	return n
+}

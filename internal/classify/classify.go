@@ -1,0 +1,148 @@
+// Package classify reads a request once: which endpoint it is for, whose it
+// is, how urgent, how long it may wait, and what it contains. It is the first
+// room of the house and fills the first section of a [call.Call].
+package classify
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+// Config bounds what is read. The zero Config works.
+type Config struct {
+	MaxBody int64         // largest body of a metered endpoint; 0: 32 MiB
+	MaxWait time.Duration // wait of a client that names no deadline; 0: 10 min
+	Class   call.Class    // of a request that names none
+}
+
+// Defaults of [Config].
+const (
+	DefaultMaxBody = 32 << 20
+	DefaultMaxWait = 10 * time.Minute
+)
+
+// Room classifies requests. It is safe for concurrent use.
+type Room struct {
+	cfg Config
+	seq atomic.Uint64
+}
+
+// New returns the room.
+func New(cfg Config) *Room {
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = DefaultMaxBody
+	}
+	if cfg.MaxWait == 0 {
+		cfg.MaxWait = DefaultMaxWait
+	}
+	return &Room{cfg: cfg}
+}
+
+// Classify reads the request's head and, for the metered endpoints, its whole
+// body. Its error is a [*call.Refusal].
+func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
+	c := &call.Call{
+		ID: requestID(), Received: now, Seq: r.seq.Add(1),
+		Method: req.Method, Header: forwardable(req.Header), Class: r.cfg.Class,
+		Session: req.Header.Get("X-Claude-Code-Session-Id"), Lang: languageOf(req.Header),
+	}
+	path := canonicalPath(req.URL.EscapedPath())
+	c.Endpoint = endpoint(req.Method, path)
+	c.Path = path
+	if req.URL.RawQuery != "" || req.URL.ForceQuery {
+		c.Path += "?" + req.URL.RawQuery
+	}
+	if err := credential(c, req.Header); err != nil {
+		return c, err
+	}
+	if err := r.wishes(c, req.Header); err != nil {
+		return c, err
+	}
+	if !strings.HasPrefix(path, "/v1/") {
+		return c, &call.Refusal{Reason: call.NotAllowed, Detail: "no such path: " + path}
+	}
+	if c.Endpoint == call.Other {
+		return c, nil
+	}
+	body, err := readBody(req, r.cfg.MaxBody)
+	if err != nil {
+		return c, err
+	}
+	c.Body = body
+	user, err := parse(c)
+	if err != nil {
+		return c, err
+	}
+	c.Tenant = tenant(c, req.Header, user)
+	return c, nil
+}
+
+// canonicalPath joins the two /v1 of a client whose base URL already ended in
+// /v1, the commonest mistake in setting it.
+func canonicalPath(p string) string {
+	for strings.HasPrefix(p, "/v1/v1/") {
+		p = p[len("/v1"):]
+	}
+	return p
+}
+
+func endpoint(method, path string) call.Endpoint {
+	if method != http.MethodPost {
+		return call.Other
+	}
+	switch strings.TrimSuffix(path, "/") {
+	case "/v1/messages":
+		return call.Messages
+	case "/v1/messages/count_tokens":
+		return call.CountTokens
+	}
+	return call.Other
+}
+
+// wishes reads the weir-* headers and the client's own deadline.
+func (r *Room) wishes(c *call.Call, h http.Header) error {
+	wait, err := r.patience(h)
+	if err != nil {
+		return err
+	}
+	c.Deadline = c.Received.Add(wait)
+	c.ClientRetry, _ = strconv.Atoi(h.Get("X-Stainless-Retry-Count"))
+	if text := h.Get("Weir-Class"); text != "" {
+		class, ok := call.ParseClass(text)
+		if !ok {
+			return malformed("weir-class must be interactive, normal or batch, not %q", text)
+		}
+		c.Class = class
+	}
+	return nil
+}
+
+// patience is how long the call may wait to be sent: what weir-max-wait says,
+// but no longer than the client itself waits, less a margin in which it can
+// still hear a refusal.
+func (r *Room) patience(h http.Header) (time.Duration, error) {
+	wait := r.cfg.MaxWait
+	timeout, err := strconv.ParseFloat(h.Get("X-Stainless-Timeout"), 64)
+	limited := err == nil && timeout > 0 && timeout < 1e9
+	if limited {
+		wait = time.Duration(timeout * float64(time.Second))
+		wait -= min(max(wait/10, time.Second), 15*time.Second, wait/2)
+	}
+	text := h.Get("Weir-Max-Wait")
+	if text == "" {
+		return wait, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, malformed("weir-max-wait must be a duration such as 90s or 2m, not %q", text)
+	}
+	if limited {
+		return min(d, wait), nil
+	}
+	return d, nil
+}

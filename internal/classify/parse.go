@@ -1,0 +1,273 @@
+package classify
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+// parse reads the JSON body in one strict pass: duplicate names and invalid
+// UTF-8 are refused, so that Weir and the upstream never read two different
+// models out of one body. It returns metadata.user_id.
+func parse(c *call.Call) (user string, err error) {
+	p := parser{dec: jsontext.NewDecoder(bytes.NewBuffer(c.Body)), c: c}
+	if err := p.document(); err != nil {
+		return "", describe(err)
+	}
+	if c.Model == "" {
+		return "", malformed("model: Field required (a string such as \"claude-haiku-4-5\")")
+	}
+	return p.user, nil
+}
+
+// errShape is a body that is JSON, but not a request.
+type errShape string
+
+func (e errShape) Error() string { return string(e) }
+
+func describe(err error) error {
+	var shape errShape
+	if errors.As(err, &shape) {
+		return &call.Refusal{Reason: call.Malformed, Detail: string(shape)}
+	}
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		where := fmt.Sprintf("at byte %d", syntax.ByteOffset)
+		if syntax.JSONPointer != "" {
+			where += fmt.Sprintf(", in %s", syntax.JSONPointer)
+		}
+		return malformed("the body is not valid JSON: %v (%s)", syntax.Err, where)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return malformed("the body is not valid JSON: it ends too early")
+	}
+	return malformed("the body is not valid JSON: %v", err)
+}
+
+type parser struct {
+	dec  *jsontext.Decoder
+	c    *call.Call
+	user string
+}
+
+func (p *parser) document() error {
+	if p.dec.PeekKind() != '{' {
+		if _, err := p.dec.ReadValue(); err != nil {
+			return err
+		}
+		return errShape("the body must be a JSON object")
+	}
+	if err := p.object(p.topLevel); err != nil {
+		return err
+	}
+	if _, err := p.dec.ReadToken(); !errors.Is(err, io.EOF) {
+		if err == nil {
+			err = errShape("the body must be one JSON object with nothing behind it")
+		}
+		return err
+	}
+	return nil
+}
+
+// object reads one object and calls member for each value in it.
+func (p *parser) object(member func(name string) error) error {
+	if _, err := p.dec.ReadToken(); err != nil {
+		return err
+	}
+	for p.dec.PeekKind() != '}' {
+		name, err := p.dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		if err := member(name.String()); err != nil {
+			return err
+		}
+	}
+	_, err := p.dec.ReadToken()
+	return err
+}
+
+// array reads one array and calls element for each value in it.
+func (p *parser) array(element func() error) error {
+	if _, err := p.dec.ReadToken(); err != nil {
+		return err
+	}
+	for p.dec.PeekKind() != ']' {
+		if err := element(); err != nil {
+			return err
+		}
+	}
+	_, err := p.dec.ReadToken()
+	return err
+}
+
+func (p *parser) topLevel(name string) error {
+	kind := p.dec.PeekKind()
+	switch name {
+	case "model":
+		return p.text(kind, name, &p.c.Model)
+	case "max_tokens":
+		return p.number(kind, name)
+	case "stream":
+		tok, err := p.dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		if k := tok.Kind(); k != 't' && k != 'f' && k != 'n' {
+			return errShape("stream must be true or false")
+		}
+		p.c.Stream = tok.Kind() == 't'
+		return nil
+	case "messages":
+		if kind != '[' {
+			return p.wrong(name, "an array")
+		}
+		return p.array(func() error { p.c.Content.Messages++; return p.content("") })
+	case "system":
+		return p.content("text")
+	case "tools":
+		return p.tools(kind)
+	case "metadata":
+		return p.metadata(kind)
+	case "thinking":
+		p.c.Content.Thinking = true
+	case "cache_control":
+		p.c.Content.Cached = true
+	}
+	return p.dec.SkipValue()
+}
+
+// wrong reads past a value of the wrong kind, so that a syntax error in it is
+// reported first, and says what was expected.
+func (p *parser) wrong(name, want string) error {
+	if err := p.dec.SkipValue(); err != nil {
+		return err
+	}
+	return errShape(name + " must be " + want)
+}
+
+func (p *parser) text(kind jsontext.Kind, name string, into *string) error {
+	if kind != '"' {
+		return p.wrong(name, "a string")
+	}
+	tok, err := p.dec.ReadToken()
+	*into = tok.String()
+	return err
+}
+
+func (p *parser) number(kind jsontext.Kind, name string) error {
+	if kind == 'n' {
+		return p.dec.SkipValue()
+	}
+	if kind != '0' {
+		return p.wrong(name, "a whole number")
+	}
+	tok, err := p.dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	n, err := tok.Float()
+	p.c.MaxTokens = call.Tokens(min(max(n, 0), 1e12))
+	return err
+}
+
+func (p *parser) metadata(kind jsontext.Kind) error {
+	if kind != '{' {
+		return p.dec.SkipValue()
+	}
+	return p.object(func(name string) error {
+		if k := p.dec.PeekKind(); name == "user_id" && k == '"' {
+			return p.text(k, name, &p.user)
+		}
+		return p.dec.SkipValue()
+	})
+}
+
+func (p *parser) tools(kind jsontext.Kind) error {
+	if kind != '[' {
+		return p.dec.SkipValue()
+	}
+	return p.array(func() error {
+		p.c.Content.Tools++
+		start := p.dec.InputOffset()
+		if err := p.dec.SkipValue(); err != nil {
+			return err
+		}
+		p.c.Content.Schema += int(p.dec.InputOffset() - start)
+		return nil
+	})
+}
+
+// content measures one value anywhere inside messages or system. The name is
+// that of the member which holds it.
+func (p *parser) content(name string) error {
+	switch p.dec.PeekKind() {
+	case '"':
+		raw, err := p.dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if !weightless(name) {
+			measure(raw[1:len(raw)-1], &p.c.Content)
+		}
+		return nil
+	case '[':
+		return p.array(func() error { return p.content(name) })
+	case '{':
+		if name == "source" {
+			return p.source()
+		}
+		return p.object(func(member string) error {
+			if member == "cache_control" {
+				p.c.Content.Cached = true
+			}
+			return p.content(member)
+		})
+	}
+	return p.dec.SkipValue()
+}
+
+// weightless members are strings of the wire format, not text for the model.
+func weightless(name string) bool {
+	switch name {
+	case "type", "role", "id", "tool_use_id", "signature", "ttl", "media_type", "file_id":
+		return true
+	}
+	return false
+}
+
+// source measures an image or document: binary data counts by its rules, never
+// by its base64 length.
+func (p *parser) source() error {
+	var media string
+	var data []byte // as escaped in the body; media_type may come behind it
+	err := p.object(func(name string) error {
+		switch k := p.dec.PeekKind(); {
+		case name == "media_type" && k == '"':
+			return p.text(k, name, &media)
+		case name == "data" && k == '"':
+			raw, err := p.dec.ReadValue()
+			end := p.dec.InputOffset()
+			data = p.c.Body[end-int64(len(raw)) : end]
+			return err
+		case name == "content":
+			return p.content(name) // a document made of blocks
+		}
+		return p.dec.SkipValue()
+	})
+	switch {
+	case strings.HasPrefix(media, "text/") && len(data) > 1:
+		measure(data[1:len(data)-1], &p.c.Content)
+	case media == "application/pdf":
+		p.c.Content.PDFBytes += len(data) / 4 * 3
+	case data != nil || strings.HasPrefix(media, "image/"):
+		p.c.Content.Images++
+	}
+	return err
+}

@@ -1,0 +1,162 @@
+// Package flow is the corridor of the house: the order of the rooms that a
+// call walks through, and the only retry loop.
+package flow
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+type classifier interface {
+	Classify(req *http.Request, now time.Time) (*call.Call, error)
+}
+
+type estimator interface {
+	Estimate(c *call.Call) call.Estimate
+}
+
+type keyring interface {
+	Pick(now time.Time, c *call.Call) (call.Key, error)
+	Observe(now time.Time, key call.Key, l call.Limits, v call.Verdict)
+}
+
+type admitter interface {
+	Admit(ctx context.Context, c *call.Call, print string) (*call.Permit, error)
+}
+
+type sender interface {
+	Send(ctx context.Context, c *call.Call, key call.Key) *call.Answer
+	Forward(ctx context.Context, c *call.Call, key call.Key, body io.Reader, size int64) (*http.Response, error)
+}
+
+type accountant interface {
+	Open(c *call.Call, permit *call.Permit, a *call.Answer) io.ReadCloser
+	End(c *call.Call, status int, outcome, reason string)
+}
+
+// Corridor leads calls through the rooms. Its fields are set once by whoever
+// builds the house; it is safe for concurrent use.
+type Corridor struct {
+	Classify classifier
+	Estimate estimator
+	Keys     keyring
+	Admit    admitter
+	Upstream sender
+	Limits   func(http.Header) call.Limits
+	Account  accountant
+	Budget   *Budget
+}
+
+// Do is the whole story of a call. The response's body must be closed. The
+// call is returned in any case, for the door to report on; the error is a
+// [*call.Refusal]. Before anything that may take long, waiting is told of the
+// call; it must not block.
+func (f *Corridor) Do(req *http.Request, waiting func(*call.Call)) (*http.Response, *call.Call, error) {
+	now := time.Now()
+	c, err := f.Classify.Classify(req, now)
+	if err != nil {
+		return nil, c, err
+	}
+	if c.Endpoint != call.Messages {
+		resp, err := f.pass(req, c)
+		return resp, c, err
+	}
+	c.Estimate = f.Estimate.Estimate(c)
+	f.Budget.Deposit(now)
+	waiting(c)
+	resp, err := f.attempts(req.Context(), c)
+	return resp, c, err
+}
+
+// pass leads an unmetered call straight through. It is sent once: its body may
+// be gone, and its quota is not ours to pace.
+func (f *Corridor) pass(req *http.Request, c *call.Call) (*http.Response, error) {
+	key, err := f.Keys.Pick(time.Now(), c)
+	if err != nil {
+		return nil, err
+	}
+	body, size := io.Reader(req.Body), req.ContentLength
+	if c.Body != nil {
+		body, size = bytes.NewReader(c.Body), int64(len(c.Body))
+	}
+	c.Attempts = 1
+	resp, err := f.Upstream.Forward(req.Context(), c, key, body, size)
+	if err != nil {
+		return nil, noAnswer(req.Context(), c, call.Verdict{Kind: call.Unreachable}, err)
+	}
+	f.Account.End(c, resp.StatusCode, "ok", "")
+	return resp, nil
+}
+
+// attempts picks a key, waits for admission and sends, until there is an
+// answer to deliver or no use in going on.
+func (f *Corridor) attempts(ctx context.Context, c *call.Call) (*http.Response, error) {
+	var last call.Verdict
+	for {
+		key, permit, err := f.admit(ctx, c, last)
+		if err != nil {
+			return nil, err
+		}
+		a := f.Upstream.Send(ctx, c, key)
+		a.Limits = f.Limits(a.Header)
+		f.Keys.Observe(time.Now(), key, a.Limits, a.Verdict)
+		if ctx.Err() != nil {
+			a.Discard()
+			permit.Settle(time.Now(), call.Usage{}) // it may have cost its estimate
+			return nil, noAnswer(ctx, c, a.Verdict, a.Cause)
+		}
+		if !a.Verdict.Transient() {
+			return f.deliver(c, permit, a), nil
+		}
+		more, err := f.again(ctx, c, permit, a)
+		if more {
+			a.Discard()
+			last = a.Verdict
+			continue
+		}
+		if err == nil && a.Body != nil {
+			return f.deliver(c, permit, a), nil
+		}
+		a.Discard()
+		permit.Release(time.Now())
+		return nil, cmp.Or[error](err, noAnswer(ctx, c, a.Verdict, a.Cause))
+	}
+}
+
+// admit picks the key and waits for the permit of the next attempt. A refusal
+// after failed attempts carries the upstream's last word.
+func (f *Corridor) admit(ctx context.Context, c *call.Call, last call.Verdict) (call.Key, *call.Permit, error) {
+	key, err := f.Keys.Pick(time.Now(), c)
+	if err != nil {
+		return key, nil, err
+	}
+	permit, err := f.Admit.Admit(ctx, c, key.Print)
+	if refusal, ok := errors.AsType[*call.Refusal](err); ok {
+		refusal.Verdict = last
+		return key, nil, refusal
+	}
+	if c.Attempts == 0 {
+		c.Waited = time.Since(c.Received)
+	}
+	c.Attempts++
+	return key, permit, err
+}
+
+// deliver hands an answer to the accountant, who owns the permit from then on.
+// The headers are observed after the usage, which they include.
+func (f *Corridor) deliver(c *call.Call, permit *call.Permit, a *call.Answer) *http.Response {
+	body := f.Account.Open(c, permit, a)
+	permit.Observe(time.Now(), a.Limits)
+	c.Headroom = permit.Headroom(time.Now())
+	return &http.Response{
+		StatusCode: a.Status, Header: a.Header, Body: body, ContentLength: a.Length,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+}

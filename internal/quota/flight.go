@@ -1,0 +1,248 @@
+package quota
+
+import (
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+// prediction is a pair of levels: of the requests and the input bucket.
+type prediction [2]float64
+
+// Flight is one call that was sent and not yet settled: what it was expected
+// to do to the buckets, so that its answer can be compared with that.
+type Flight struct {
+	prev, next *Flight
+
+	sent      time.Time
+	input     float64 // debited so far: the estimate, later the exact count
+	exact     bool    // input is exact
+	output    float64 // debited so far
+	stream    bool
+	drain     float64 // virtual output drain per second while nothing is seen
+	predicted prediction
+	shift     prediction // the buckets' running corrections when it was sent
+	adopted   bool       // sent through another group: its predictions mean nothing here
+	done      bool
+}
+
+// flightList holds the flights in the order in which they were sent.
+type flightList struct{ first, last *Flight }
+
+func (l *flightList) push(f *Flight) {
+	f.prev = l.last
+	if l.last != nil {
+		l.last.next = f
+	} else {
+		l.first = f
+	}
+	l.last = f
+}
+
+func (l *flightList) remove(f *Flight) {
+	if f.prev != nil {
+		f.prev.next = f.next
+	} else {
+		l.first = f.next
+	}
+	if f.next != nil {
+		f.next.prev = f.prev
+	} else {
+		l.last = f.prev
+	}
+	f.prev, f.next = nil, nil
+}
+
+// Input replaces the estimate of f by the exact charge. The predictions of f
+// and of every flight sent after it move along, so that their headers do not
+// correct the same error a second time.
+func (g *Group) Input(now time.Time, f *Flight, u call.Usage) {
+	charged := u.Charged()
+	if g.countCached {
+		charged += u.CacheRead
+	}
+	g.chargeInput(now, f, float64(charged))
+}
+
+func (g *Group) chargeInput(now time.Time, f *Flight, actual float64) {
+	if f.exact || f.done {
+		return
+	}
+	g.advance(now)
+	g.blurred = max(0, g.blurred-sq(f.input))
+	g.reserved = max(0, g.reserved-f.input)
+	diff := actual - f.input
+	f.input, f.exact = actual, true
+	g.bucket[call.InputTokens].take(diff)
+	for j := f; j != nil; j = j.next {
+		j.predicted[call.InputTokens] -= diff
+	}
+}
+
+// Output debits the output of f up to produced, a growing number.
+func (g *Group) Output(now time.Time, f *Flight, produced call.Tokens) {
+	if f.done || float64(produced) <= f.output {
+		return
+	}
+	g.advance(now)
+	g.bucket[call.OutputTokens].take(float64(produced) - f.output)
+	f.output = float64(produced)
+}
+
+// Observe corrects the belief by the headers of f's answer. Report the exact
+// input and the output seen so far first, where they are known by then: the
+// headers include them.
+func (g *Group) Observe(now time.Time, f *Flight, l call.Limits) {
+	g.advance(now)
+	g.clock.observe(l.Date, f.sent, now)
+	any := false
+	for i := range call.Limiter(call.NumLimiters) {
+		if r := l.Bucket[i]; r.Known && r.Limit > 0 {
+			g.observe(now, f, i, r)
+			any = true
+		}
+	}
+	g.window.answered(any)
+}
+
+func (g *Group) observe(now time.Time, f *Flight, l call.Limiter, r call.Reading) {
+	b := &g.bucket[l]
+	if f.adopted && b.known() && l != call.OutputTokens {
+		return
+	}
+	predicted := b.level // output is sampled when the headers are written
+	if l != call.OutputTokens {
+		predicted = f.predicted[l] + b.shift - f.shift[l]
+	}
+	level, variance := g.measure(f, l, r)
+	if b.limit != r.Limit {
+		if f.sent.Before(b.limitSent) {
+			return // an answer from before the limit changed
+		}
+		b.limitSent = f.sent
+		b.set(now, r.Limit, level+b.level-predicted)
+		return
+	}
+	if f.sent.After(b.limitSent) {
+		b.limitSent = f.sent
+	}
+	b.correct(now, level-predicted, variance)
+}
+
+// measure reads the level at the sample from one group of headers.
+// `remaining` is rounded and clipped at zero; `reset`, the time of full, is
+// truncated to a second but shows debt. The finer of the two is taken.
+func (g *Group) measure(f *Flight, l call.Limiter, r call.Reading) (level, variance float64) {
+	step := granularity(l)
+	variance = sq(step) / 12
+	if l == call.InputTokens {
+		variance += sq(0.05 * f.input) // the upstream's own first estimate
+	}
+	rate := r.Limit / 60
+	if r.Reset.IsZero() || !g.clock.known || l == call.OutputTokens {
+		return r.Remaining, variance
+	}
+	full, off := g.clock.local(r.Reset.Add(500 * time.Millisecond))
+	blur := rate * (0.5 + off.Seconds())
+	byReset := r.Limit - rate*full.Sub(f.sent).Seconds()
+	if blur < step/2 || (r.Remaining < step && byReset < 0) {
+		return min(byReset, r.Limit), variance - sq(step)/12 + sq(blur)/3
+	}
+	return r.Remaining, variance
+}
+
+// Settle ends f with its real usage.
+func (g *Group) Settle(now time.Time, f *Flight, u call.Usage) {
+	if f.done {
+		return
+	}
+	g.Input(now, f, u)
+	g.land(now, f)
+	if produced := float64(u.Output); produced > f.output {
+		g.bucket[call.OutputTokens].take(produced - f.output)
+		f.output = produced
+	}
+	g.flow.ended(f.output, now.Sub(f.sent))
+}
+
+// Cancel ends f, of which it is unknown what it cost: what was debited stays
+// debited. Headers of later answers put right what is wrong with that.
+func (g *Group) Cancel(now time.Time, f *Flight) {
+	if f.done {
+		return
+	}
+	g.chargeInput(now, f, f.input)
+	g.land(now, f)
+}
+
+// land takes f out of the air and gives back its virtual output drain.
+func (g *Group) land(now time.Time, f *Flight) {
+	g.advance(now)
+	f.done = true
+	g.flow.active--
+	g.flights.remove(f)
+	if f.drain > 0 {
+		out := &g.bucket[call.OutputTokens]
+		out.own = max(0, out.own-f.drain)
+		if out.known() {
+			out.level = min(out.limit, out.level+f.drain*now.Sub(f.sent).Seconds())
+		}
+	}
+}
+
+// Reject ends f, which the upstream refused with a 429 or 529: it cost nothing.
+// The refusal teaches which limiter was lower than believed, and holds the group
+// until the time that the upstream named. It reports whether f can never fit.
+func (g *Group) Reject(now time.Time, f *Flight, l call.Limits, v call.Verdict) (never bool) {
+	if f.done {
+		return false
+	}
+	need, level := f.input, g.bucket[call.InputTokens].level+f.input
+	g.refund(now, f)
+	for i := range call.Limiter(call.NumLimiters) {
+		if r := l.Bucket[i]; r.Known && r.Limit > 0 {
+			g.observe(now, f, i, r)
+		}
+	}
+	if v.RetryAfter > 0 && (v.Kind == call.RateLimited || v.Kind == call.Ramp) {
+		g.hold = later(g.hold, now.Add(v.RetryAfter))
+	}
+	switch v.Kind {
+	case call.Concurrency, call.Overloaded:
+		g.window.shrink(g.flow.active)
+	case call.RateLimited:
+		g.surprises++
+		if !v.Named {
+			g.window.shrink(g.flow.active)
+			return false
+		}
+		if v.Limiter == call.Requests {
+			need = 1
+		}
+		if v.Limiter == call.OutputTokens {
+			need = g.bucket[call.OutputTokens].limit * stockFloor
+		}
+		g.bucket[v.Limiter].rejected(now, need, v.RetryAfter)
+		limit := g.bucket[call.InputTokens].limit
+		return v.Limiter == call.InputTokens && limit > 0 && need > 0.7*limit && level >= 0.95*limit
+	}
+	return false
+}
+
+// refund undoes the debits of f, also in the predictions of later flights.
+func (g *Group) refund(now time.Time, f *Flight) {
+	f.exact = false
+	g.chargeInput(now, f, 0)
+	g.bucket[call.Requests].take(-1)
+	for j := f; j != nil; j = j.next {
+		j.predicted[call.Requests]++
+	}
+	g.land(now, f)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,220 @@
+// Package quota models the upstream's rate limits: for one organization and
+// one model group it keeps a belief about three token buckets (requests,
+// input tokens, output tokens), learned from response headers alone, and
+// answers when a call may be sent so that no 429 comes back.
+//
+// Input is reserved at an estimate and settled with the real usage; output is
+// a flow; the level is corrected by each answer's headers and never
+// overwritten by them. The reasons and the simulations are in DESIGN §4 and
+// algorithms.md A1-A4.
+//
+// The package is pure: it takes the time as an argument and has no lock, no
+// goroutine and no I/O. A [Group] belongs to whoever guards it.
+package quota
+
+import (
+	"math"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+// Demand is what one call asks of a group.
+type Demand struct {
+	Input  call.Tokens // uncached input, estimated
+	Spread float64     // relative standard error of Input
+	Stream bool        // output is seen as it is produced
+}
+
+// Decision says whether a demand may go now.
+type Decision struct {
+	Wait  time.Duration // 0: now. Otherwise ask again then, or after any event
+	Bound string        // what it waits for: a limiter, "retry_after", "window"
+	Never bool          // it needs more input than the whole bucket holds
+	Limit call.Tokens   // the input bucket's size, with Never
+}
+
+// Group is the belief about one organization × model group. Create it with
+// [NewGroup]. It is not safe for concurrent use.
+type Group struct {
+	bucket [call.NumLimiters]bucket
+	flow   outputFlow
+	window window
+	clock  serverClock
+
+	flights  flightList
+	blurred  float64   // sum of squared input estimates not yet settled
+	reserved float64   // sum of input estimates not yet settled
+	hold     time.Time // nothing goes before this instant (retry-after)
+
+	countCached bool // the model's input limiter counts cache reads
+	surprises   int  // 429s that the model did not foresee
+}
+
+// NewGroup returns a group of which nothing is known yet. countCached is for
+// the few models whose input limiter counts cache reads.
+func NewGroup(now time.Time, countCached bool) *Group {
+	g := &Group{flow: newOutputFlow(), window: newWindow(), countCached: countCached}
+	for i := range g.bucket {
+		g.bucket[i].at = now
+		g.bucket[i].source = "guess"
+	}
+	return g
+}
+
+// Check says whether d may be sent now, and if not, when to ask again and what
+// holds it. It changes nothing but the clock of the belief.
+func (g *Group) Check(now time.Time, d Demand) Decision {
+	g.advance(now)
+	input := &g.bucket[call.InputTokens]
+	if never(input.limit, d) {
+		return Decision{Never: true, Bound: call.InputTokens.String(), Limit: call.Tokens(input.limit)}
+	}
+	if wait := g.hold.Sub(now); wait > 0 {
+		return Decision{Wait: wait, Bound: "retry_after"}
+	}
+	if !g.window.allows(g.flow.active) {
+		return Decision{Wait: unknownWait, Bound: "window"}
+	}
+	waits := [call.NumLimiters]time.Duration{
+		call.Requests:     g.waitRequests(),
+		call.InputTokens:  input.wait(g.inputNeed(d)),
+		call.OutputTokens: g.flow.wait(&g.bucket[call.OutputTokens]),
+	}
+	bound := call.Requests
+	for l := range call.Limiter(call.NumLimiters) {
+		if waits[l] > waits[bound] {
+			bound = l
+		}
+	}
+	return Decision{Wait: waits[bound], Bound: bound.String()}
+}
+
+// never reports whether even the low end of d exceeds a full bucket.
+func never(limit float64, d Demand) bool {
+	return limit > 0 && float64(d.Input)*(1-2*min(d.Spread, 0.4)) > limit
+}
+
+func (g *Group) waitRequests() time.Duration {
+	b := &g.bucket[call.Requests]
+	return b.wait(1 + b.reserve())
+}
+
+// inputNeed is the level at which d may go: its estimate, the reserve, and
+// three standard errors of all estimates that are not settled yet.
+func (g *Group) inputNeed(d Demand) float64 {
+	est := float64(d.Input)
+	blur := 3 * d.Spread * math.Sqrt(g.blurred+sq(est))
+	return est + blur + g.bucket[call.InputTokens].reserve()
+}
+
+func (g *Group) advance(now time.Time) {
+	for i := range g.bucket {
+		g.bucket[i].advance(now)
+	}
+}
+
+// Reserve debits d, which must be sent right away, and returns the flight
+// that its answer is to be reported to.
+func (g *Group) Reserve(now time.Time, d Demand) *Flight {
+	g.advance(now)
+	f := &Flight{sent: now, input: float64(d.Input), stream: d.Stream}
+	requests, input := &g.bucket[call.Requests], &g.bucket[call.InputTokens]
+	requests.take(1)
+	input.take(f.input)
+	f.predicted = prediction{requests.level, input.level}
+	f.shift = prediction{requests.shift, input.shift}
+	g.blurred += sq(f.input)
+	g.reserved += f.input
+	g.flow.active++
+	if !f.stream {
+		f.drain = g.flow.speed
+		g.bucket[call.OutputTokens].own += f.drain
+	}
+	g.flights.push(f)
+	return f
+}
+
+// Headroom returns the share left of each limiter, NaN where it is unknown.
+func (g *Group) Headroom(now time.Time) (h call.Headroom) {
+	g.advance(now)
+	for l := range g.bucket {
+		b := &g.bucket[l]
+		h[l] = math.NaN()
+		if b.known() {
+			h[l] = b.level / b.limit
+		}
+	}
+	return h
+}
+
+// Report describes the buckets whose limit is known.
+func (g *Group) Report(now time.Time) []call.BucketReport {
+	g.advance(now)
+	var out []call.BucketReport
+	for l := range call.Limiter(call.NumLimiters) {
+		if !g.bucket[l].known() {
+			continue
+		}
+		reserved := 0.0
+		if l == call.InputTokens {
+			reserved = g.reserved
+		}
+		out = append(out, g.bucket[l].report(l, reserved))
+	}
+	return out
+}
+
+// Backlog estimates when the last of n calls, with d as the sum of their
+// demands, could go, by the slowest limiter at its present speed. It also
+// returns that limiter and its limit.
+func (g *Group) Backlog(now time.Time, d Demand, n int) (wait time.Duration, bound call.Limiter, limit call.Tokens) {
+	g.advance(now)
+	needs := [call.NumLimiters]float64{
+		call.Requests:     float64(n),
+		call.InputTokens:  float64(d.Input),
+		call.OutputTokens: float64(n) * g.flow.length,
+	}
+	wait = max(0, g.hold.Sub(now))
+	for l := range call.Limiter(call.NumLimiters) {
+		b := &g.bucket[l]
+		if !b.known() {
+			continue
+		}
+		lack := needs[l] + b.reserve() - b.level
+		if t := seconds(lack / max(b.rate()-b.drain(), 0.05*b.rate())); t > wait || limit == 0 {
+			wait, bound, limit = max(wait, t), l, call.Tokens(b.limit)
+		}
+	}
+	return wait, bound, limit
+}
+
+// Absorb takes over the calls under way of another group, which has turned out
+// to be the same organization's. What it believed about levels is dropped.
+func (g *Group) Absorb(now time.Time, other *Group) {
+	g.advance(now)
+	for f := other.flights.first; f != nil; {
+		next := f.next
+		other.flights.remove(f)
+		f.adopted = true
+		g.bucket[call.Requests].take(1)
+		g.bucket[call.InputTokens].take(f.input)
+		g.bucket[call.OutputTokens].own += f.drain
+		if !f.exact {
+			g.blurred += sq(f.input)
+			g.reserved += f.input
+		}
+		g.flow.active++
+		g.flights.push(f)
+		f = next
+	}
+	g.hold = later(g.hold, other.hold)
+	g.surprises += other.surprises
+}
+
+// InFlight is the number of calls under way.
+func (g *Group) InFlight() int { return g.flow.active }
+
+// Surprises counts the 429s that came although the model had let the call go.
+// Each is a defect of the model (DESIGN §4).
+func (g *Group) Surprises() int { return g.surprises }

@@ -1,0 +1,163 @@
+// Package upstream sends one attempt to the Messages API and holds its answer
+// until the first content byte: errors and JSON whole, streams up to their
+// first content block. It never retries; that is the corridor's business.
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/fault"
+)
+
+// Room sends calls to one upstream. It is safe for concurrent use.
+type Room struct {
+	base      *url.URL
+	transport http.RoundTripper
+	judge     *fault.Judge
+}
+
+// New returns the room for the API at base, such as https://api.anthropic.com.
+// A base that ends in /v1 is taken without it.
+func New(base string, transport http.RoundTripper) (*Room, error) {
+	u, err := url.Parse(strings.TrimSuffix(strings.TrimRight(base, "/"), "/v1"))
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, fmt.Errorf("upstream %q is not an address such as https://api.anthropic.com", base)
+	}
+	return &Room{base: u, transport: transport, judge: fault.New()}, nil
+}
+
+// NewTransport returns a transport fit for many long calls to one host. It
+// never adds or undoes compression, so that bodies pass as they are.
+func NewTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DisableCompression = true
+	t.MaxIdleConns = 0
+	t.MaxIdleConnsPerHost = 1024
+	t.ReadBufferSize = 16 << 10
+	t.WriteBufferSize = 64 << 10
+	return t
+}
+
+// maxError is how much of an error body is read.
+const maxError = 1 << 20
+
+// Send makes one attempt at a metered call.
+func (r *Room) Send(ctx context.Context, c *call.Call, key call.Key) *call.Answer {
+	req := r.request(ctx, c, key)
+	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(c.Body)), int64(len(c.Body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(c.Body)), nil }
+	if c.Stream {
+		// A compressed stream could not be read while it passes.
+		req.Header.Set("Accept-Encoding", "identity")
+	}
+	resp, err := r.transport.RoundTrip(req)
+	if err != nil {
+		return &call.Answer{Verdict: fault.Unreachable(err), Cause: err}
+	}
+	return r.hold(resp)
+}
+
+// Forward passes a call of an unmetered endpoint through, its body streamed.
+func (r *Room) Forward(ctx context.Context, c *call.Call, key call.Key, body io.Reader, size int64) (*http.Response, error) {
+	req := r.request(ctx, c, key)
+	if size != 0 {
+		req.Body, req.ContentLength = io.NopCloser(body), size
+	}
+	return r.transport.RoundTrip(req)
+}
+
+// request builds the head. The caller's credential never goes along with a
+// pool key, in whichever header it was.
+func (r *Room) request(ctx context.Context, c *call.Call, key call.Key) *http.Request {
+	u := *r.base
+	path, query, _ := strings.Cut(c.Path, "?")
+	u.RawQuery = query
+	u.RawPath = u.EscapedPath() + path
+	u.Path, _ = url.PathUnescape(u.RawPath) // it was valid when it came in
+	h := make(http.Header, len(c.Header)+2)
+	for name, values := range c.Header {
+		h[name] = values
+	}
+	if key.Print != c.Credential.Print {
+		delete(h, "Authorization")
+		delete(h, "X-Api-Key")
+		if key.Bearer {
+			h["Authorization"] = []string{"Bearer " + key.Secret.Reveal()}
+		} else {
+			h["X-Api-Key"] = []string{key.Secret.Reveal()}
+		}
+	}
+	if _, ok := h["User-Agent"]; !ok {
+		h["User-Agent"] = nil // do not let net/http invent one
+	}
+	req := &http.Request{Method: c.Method, URL: &u, Header: h, Host: u.Host}
+	return req.WithContext(ctx)
+}
+
+// hold reads an answer as far as nothing of its content is lost by a retry.
+func (r *Room) hold(resp *http.Response) *call.Answer {
+	a := &call.Answer{Status: resp.StatusCode, Header: resp.Header, Body: resp.Body, Length: resp.ContentLength}
+	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	a.Stream = media == "text/event-stream" && resp.StatusCode < 300
+	switch {
+	case resp.StatusCode >= 400:
+		r.holdError(a)
+	case a.Stream && resp.Header.Get("Content-Encoding") == "":
+		r.holdStream(a)
+	case !a.Stream:
+		r.holdBody(a)
+	}
+	return a
+}
+
+func (r *Room) holdError(a *call.Answer) {
+	raw, err := io.ReadAll(io.LimitReader(a.Body, maxError))
+	a.Body.Close()
+	a.Body, a.Length = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
+	if err != nil {
+		a.Body, a.Length = io.NopCloser(bytes.NewReader(nil)), 0
+	}
+	a.Verdict = r.judge.Answer(time.Now(), a.Status, a.Header, plain(a.Header, raw))
+}
+
+// maxAnswer is how large a JSON answer is held back. The longest answers are
+// far below; anything beyond is passed on as it comes.
+const maxAnswer = 32 << 20
+
+func (r *Room) holdBody(a *call.Answer) {
+	var buf bytes.Buffer
+	if a.Length > 0 {
+		buf.Grow(int(min(a.Length, maxAnswer)) + bytes.MinRead)
+	}
+	n, err := buf.ReadFrom(io.LimitReader(a.Body, maxAnswer))
+	if err != nil {
+		a.Body.Close()
+		*a = call.Answer{Verdict: fault.Unreachable(err), Cause: err}
+		return
+	}
+	if n == maxAnswer {
+		a.Body = joined{io.MultiReader(&buf, a.Body), a.Body}
+		return
+	}
+	a.Body.Close()
+	a.Body, a.Length = io.NopCloser(bytes.NewReader(buf.Bytes())), n
+}
+
+// joined reads from one and closes another.
+type joined struct {
+	io.Reader
+	io.Closer
+}
+
+// errNoContent says that a stream ended before it had begun.
+var errNoContent = errors.New("the stream ended before its first content")

@@ -1,0 +1,210 @@
+package weir
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+// Handler is the front door: it serves the API's paths below /v1/.
+func (g *Gateway) Handler() http.Handler {
+	return &handler{g: g, buffers: sync.Pool{New: func() any { return new([copyBuffer]byte) }}}
+}
+
+// copyBuffer is the size of the buffers that answers are copied with.
+const copyBuffer = 32 << 10
+
+type handler struct {
+	g       *Gateway
+	buffers sync.Pool
+}
+
+// statusClientGone is nginx's code for a client that left before the answer.
+// Nobody receives it; it stands in the log.
+const statusClientGone = 499
+
+// ServeHTTP leads a request through the house and writes the answer.
+func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	rc := http.NewResponseController(w)
+	if req.ContentLength != 0 {
+		req.Body = newBodyGuard(rc, req)
+	}
+	p := newPinger(w, rc)
+	resp, c, err := h.g.do(req, p.watch)
+	started := p.stop()
+	if err != nil {
+		h.refuse(w, c, err, started)
+		return
+	}
+	defer resp.Body.Close()
+	if started {
+		h.late(w, rc, resp)
+		return
+	}
+	copyHeader(w.Header(), resp)
+	addOwn(w.Header(), c)
+	w.WriteHeader(resp.StatusCode)
+	if err := h.copy(w, rc, resp); err != nil {
+		// The status is out: the only honest end is to break the connection.
+		panic(http.ErrAbortHandler)
+	}
+	h.g.logCall(req.Context(), c, resp.StatusCode, nil)
+}
+
+// do is the common part of both doors.
+func (g *Gateway) do(req *http.Request, waiting func(*call.Call)) (*http.Response, *call.Call, error) {
+	if g.draining.Load() {
+		return nil, &call.Call{ID: "weir_draining", Received: time.Now()}, &call.Refusal{Reason: call.Draining, RetryIn: time.Second}
+	}
+	return g.corridor.Do(req, waiting)
+}
+
+// refuse answers with Weir's own error, or as an event if the stream has begun.
+func (h *handler) refuse(w http.ResponseWriter, c *call.Call, err error, started bool) {
+	r := asRefusal(err)
+	out := refuse(time.Now(), c, r)
+	outcome := "refused"
+	if r.Reason == call.ClientGone {
+		out.status, outcome = statusClientGone, "client_gone"
+	}
+	h.g.corridor.Account.End(c, out.status, outcome, r.Reason.String())
+	h.g.logCall(context.Background(), c, out.status, r)
+	if r.Reason == call.ClientGone {
+		panic(http.ErrAbortHandler)
+	}
+	if started {
+		_, _ = w.Write(errorEvent(out.body)) // the client may have left: nothing to do
+		return
+	}
+	for name, values := range out.header {
+		w.Header()[name] = values
+	}
+	addOwn(w.Header(), c)
+	w.Header().Set("Content-Length", strconv.Itoa(len(out.body)))
+	w.WriteHeader(out.status)
+	_, _ = w.Write(out.body)
+}
+
+func asRefusal(err error) *call.Refusal {
+	if r, ok := errors.AsType[*call.Refusal](err); ok {
+		return r
+	}
+	return &call.Refusal{Reason: call.InternalFailure, Cause: err}
+}
+
+// late writes an answer whose 200 went out with the first ping: a stream goes
+// on, anything else becomes an error event.
+func (h *handler) late(w http.ResponseWriter, rc *http.ResponseController, resp *http.Response) {
+	if resp.StatusCode < 300 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		if err := h.copy(w, rc, resp); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		return
+	}
+	raw, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // what could be read will do
+	_, _ = w.Write(errorEvent(raw))
+}
+
+// copy hands on the body as it comes; a stream is flushed at once.
+func (h *handler) copy(w http.ResponseWriter, rc *http.ResponseController, resp *http.Response) error {
+	buf := h.buffers.Get().(*[copyBuffer]byte)
+	defer h.buffers.Put(buf)
+	flush := resp.ContentLength < 0
+	for {
+		n, err := resp.Body.Read(buf[:])
+		if n > 0 {
+			if _, werr := w.Write(buf[:n]); werr != nil {
+				return werr
+			}
+			if flush {
+				if ferr := rc.Flush(); ferr != nil {
+					return ferr
+				}
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// connectionHeaders belong to the upstream's connection, not to the answer.
+var connectionHeaders = map[string]bool{
+	"Connection": true, "Keep-Alive": true, "Proxy-Authenticate": true, "Te": true,
+	"Trailer": true, "Transfer-Encoding": true, "Upgrade": true, "Content-Length": true,
+}
+
+func copyHeader(to http.Header, resp *http.Response) {
+	for name, values := range resp.Header {
+		if !connectionHeaders[name] {
+			to[name] = values
+		}
+	}
+	if resp.ContentLength >= 0 {
+		to.Set("Content-Length", strconv.FormatInt(resp.ContentLength, 10))
+	}
+}
+
+// addOwn adds Weir's headers (DESIGN §2.4).
+func addOwn(h http.Header, c *call.Call) {
+	h["Weir-Request-Id"] = []string{c.ID}
+	if c.Endpoint != call.Messages {
+		return
+	}
+	h["Weir-Wait-Ms"] = []string{strconv.FormatInt(c.Waited.Milliseconds(), 10)}
+	h["Weir-Attempts"] = []string{strconv.Itoa(c.Attempts)}
+	h["Weir-Cache"] = []string{"off"}
+	if q := quotaHeader(c.Headroom); q != "" {
+		h["Weir-Quota"] = []string{q}
+	}
+}
+
+// quotaHeader writes what is left as input=42%;output=80%;requests=97%.
+func quotaHeader(room call.Headroom) string {
+	var b []byte
+	for _, part := range [...]struct {
+		name string
+		l    call.Limiter
+	}{{"input", call.InputTokens}, {"output", call.OutputTokens}, {"requests", call.Requests}} {
+		share := room[part.l]
+		if math.IsNaN(share) {
+			continue
+		}
+		if len(b) > 0 {
+			b = append(b, ';')
+		}
+		b = append(append(b, part.name...), '=')
+		b = strconv.AppendInt(b, int64(min(max(share, 0), 1)*100), 10)
+		b = append(b, '%')
+	}
+	return string(b)
+}
+
+// logCall writes the one line that each call gets.
+func (g *Gateway) logCall(ctx context.Context, c *call.Call, status int, r *call.Refusal) {
+	level := slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.String("id", c.ID), slog.String("tenant", c.Tenant), slog.String("class", c.Class.String()),
+		slog.String("model", c.Model), slog.Duration("wait", c.Waited), slog.Int("attempts", c.Attempts),
+		slog.Int("status", status),
+	}
+	if !g.log.Enabled(ctx, level) {
+		return
+	}
+	if r != nil {
+		attrs = append(attrs, slog.String("code", r.Reason.String()), slog.Any("cause", r))
+	}
+	g.log.LogAttrs(ctx, level, "call", attrs...)
+}

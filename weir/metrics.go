@@ -1,0 +1,110 @@
+package weir
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+// metrics turns events and reports into Prometheus metrics. All label values
+// come from closed sets or from the upstream, never from callers.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	wait     *prometheus.HistogramVec
+	attempts prometheus.Counter
+	tokens   *prometheus.CounterVec
+}
+
+func newMetrics(g *Gateway) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "weir_requests_total", Help: "Finished calls by class and outcome.",
+		}, []string{"class", "outcome", "reason"}),
+		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "weir_wait_seconds", Help: "Time from arrival to the first attempt.",
+			Buckets: []float64{0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600},
+		}, []string{"class"}),
+		attempts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "weir_upstream_attempts_total", Help: "Requests sent to the upstream, retries included.",
+		}),
+		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "weir_tokens_total", Help: "Tokens used, as the upstream counts them.",
+		}, []string{"kind"}),
+	}
+	m.registry.MustRegister(m.requests, m.wait, m.attempts, m.tokens, &reports{g: g},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Event implements [call.Observer].
+func (m *metrics) Event(e call.Event) {
+	class := e.Class.String()
+	m.requests.WithLabelValues(class, e.Outcome, e.Reason).Inc()
+	if e.Endpoint != call.Messages {
+		return
+	}
+	m.wait.WithLabelValues(class).Observe(e.Waited.Seconds())
+	m.attempts.Add(float64(e.Attempts))
+	for kind, n := range map[string]call.Tokens{
+		"input": e.Usage.Input, "cache_write": e.Usage.CacheWrite,
+		"cache_read": e.Usage.CacheRead, "output": e.Usage.Output,
+	} {
+		m.tokens.WithLabelValues(kind).Add(float64(n))
+	}
+}
+
+// reports collects at scrape time what the quota and queue reports say.
+type reports struct{ g *Gateway }
+
+var bucketLabels = []string{"organization", "group", "limiter"}
+
+// The descriptions of what reports collects.
+var (
+	descLimit     = prometheus.NewDesc("weir_quota_limit", "The limit per minute, also the bucket's capacity.", bucketLabels, nil)
+	descRemaining = prometheus.NewDesc("weir_quota_remaining", "The believed level of the bucket.", bucketLabels, nil)
+	descWaiting   = prometheus.NewDesc("weir_queue_waiting", "Calls that wait.", []string{"organization", "group"}, nil)
+	descInFlight  = prometheus.NewDesc("weir_in_flight", "Calls under way to the upstream.", []string{"organization", "group"}, nil)
+	descSurprises = prometheus.NewDesc("weir_upstream_429_total", "429s that the quota model did not foresee: defects of the model.", nil, nil)
+	descBlocked   = prometheus.NewDesc("weir_key_blocked", "1 while a key or its organization cannot pay.", []string{"name"}, nil)
+)
+
+// Describe implements [prometheus.Collector].
+func (r *reports) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descLimit, descRemaining, descWaiting, descInFlight, descSurprises, descBlocked} {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (r *reports) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	quota := r.g.Quota()
+	for _, b := range quota.Buckets {
+		gauge(descLimit, float64(b.Limit), b.Organization, b.Group, b.Limiter)
+		gauge(descRemaining, float64(b.Remaining), b.Organization, b.Group, b.Limiter)
+	}
+	for _, k := range quota.Keys {
+		blocked := 0.0
+		if k.State == "blocked" {
+			blocked = 1
+		}
+		gauge(descBlocked, blocked, k.Name)
+	}
+	for _, l := range r.g.Queue().Lanes {
+		gauge(descWaiting, float64(l.Waiting), l.Organization, l.Group)
+		gauge(descInFlight, float64(l.InFlight), l.Organization, l.Group)
+	}
+	ch <- prometheus.MustNewConstMetric(descSurprises, prometheus.CounterValue, float64(r.g.admission.Surprises()))
+}

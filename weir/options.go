@@ -1,0 +1,123 @@
+package weir
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/admit"
+	"github.com/weir-gateway/weir/internal/classify"
+)
+
+// DefaultUpstream is the API that calls are sent to.
+const DefaultUpstream = "https://api.anthropic.com"
+
+var errDraining = errors.New("draining: the gateway is shutting down")
+
+// Option sets one thing of a [Gateway]; see [New].
+type Option func(*settings) error
+
+type settings struct {
+	upstream  string
+	keys      []call.Key
+	log       *slog.Logger
+	transport http.RoundTripper
+	observer  call.Observer
+	queue     admit.Config
+	classify  classify.Config
+}
+
+// collect applies the options and reports all their faults at once.
+func collect(opts []Option) (*settings, error) {
+	s := &settings{
+		upstream: DefaultUpstream, log: slog.New(slog.DiscardHandler),
+		classify: classify.Config{Class: call.Normal},
+	}
+	var errs []error
+	for _, o := range opts {
+		errs = append(errs, o(s))
+	}
+	return s, errors.Join(errs...)
+}
+
+// WithUpstream sends calls to another address than [DefaultUpstream]: a
+// simulator, a relay, a regional endpoint.
+func WithUpstream(url string) Option {
+	return func(s *settings) error {
+		s.upstream = url
+		return nil
+	}
+}
+
+// WithAPIKey makes the gateway pay with this key, whatever callers send (pool
+// mode). The name is for people. Without any key the gateway is in
+// pass-through mode: each caller pays with its own.
+func WithAPIKey(name, secret string) Option {
+	return func(s *settings) error {
+		if secret == "" {
+			return fmt.Errorf("key %q is empty: give an API key, which begins with sk-ant-api", name)
+		}
+		if classify.IsOAuth(secret) {
+			return fmt.Errorf("key %q is a consumer-subscription token, which other products may not use: create an API key in the Console", name)
+		}
+		if len(s.keys) > 0 {
+			return errors.New("more than one key was given; this version takes one")
+		}
+		k := call.Key{Name: name, Secret: call.NewSecret(secret)}
+		k.Print = classify.Fingerprint(k.Secret)
+		s.keys = append(s.keys, k)
+		return nil
+	}
+}
+
+// WithLogger logs one line per call to l. The default logs nothing.
+func WithLogger(l *slog.Logger) Option {
+	return func(s *settings) error {
+		s.log = l
+		return nil
+	}
+}
+
+// WithHTTPTransport sends calls through rt instead of a transport of the
+// gateway's own. It must not add or undo compression.
+func WithHTTPTransport(rt http.RoundTripper) Option {
+	return func(s *settings) error {
+		s.transport = rt
+		return nil
+	}
+}
+
+// WithObserver tells o of every finished call. It must not block.
+func WithObserver(o call.Observer) Option {
+	return func(s *settings) error {
+		s.observer = o
+		return nil
+	}
+}
+
+// WithMaxWait bounds the wait of callers that name no deadline of their own.
+// The default is 10 minutes.
+func WithMaxWait(d time.Duration) Option {
+	return func(s *settings) error {
+		if d <= 0 {
+			return fmt.Errorf("the longest wait must be positive, not %v", d)
+		}
+		s.classify.MaxWait = d
+		return nil
+	}
+}
+
+// WithQueueBound bounds how many calls may wait at once, and their bodies'
+// bytes together. 0 leaves a default: 100,000 calls, 1 GiB.
+func WithQueueBound(calls, bytes int64) Option {
+	return func(s *settings) error {
+		if calls < 0 || bytes < 0 {
+			return fmt.Errorf("queue bounds must not be negative: %d calls, %d bytes", calls, bytes)
+		}
+		s.queue = admit.Config{MaxWaiting: calls, MaxBytes: bytes}
+		return nil
+	}
+}

@@ -1,0 +1,126 @@
+package weir
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/sse"
+)
+
+// When a streaming client that waits hears of it. Clients and proxies give up
+// on silence after 30 to 300 s; the header must go out with the first ping,
+// and with it the chance of a plain error status.
+const (
+	firstPing = 5 * time.Second
+	nextPing  = 10 * time.Second
+)
+
+// pingEvent is the event that the API itself uses to keep streams alive.
+var pingEvent = sse.Append(nil, "ping", []byte(`{"type": "ping"}`))
+
+// pinger keeps a streaming client company while its call waits. Until stop has
+// returned, the response belongs to it.
+type pinger struct {
+	rc *http.ResponseController
+
+	mu      sync.Mutex // guards everything below, and the writing to w
+	w       http.ResponseWriter
+	call    *call.Call
+	timer   *time.Timer
+	started bool
+	stopped bool
+}
+
+func newPinger(w http.ResponseWriter, rc *http.ResponseController) *pinger {
+	return &pinger{w: w, rc: rc}
+}
+
+// watch begins to keep c's client company, if it asked for a stream.
+func (p *pinger) watch(c *call.Call) {
+	if !c.Stream {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.call = c
+	p.timer = time.AfterFunc(firstPing, p.ping)
+}
+
+func (p *pinger) ping() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return
+	}
+	if !p.started {
+		p.started = true
+		h := p.w.Header()
+		h.Set("Content-Type", "text/event-stream; charset=utf-8")
+		h.Set("Cache-Control", "no-cache")
+		h.Set("Weir-Request-Id", p.call.ID)
+		p.w.WriteHeader(http.StatusOK)
+	}
+	_, _ = p.w.Write(pingEvent) // a client that has left is noticed elsewhere
+	_ = p.rc.Flush()
+	p.timer.Reset(nextPing)
+}
+
+// stop ends the pings and gives the response back. It reports whether a header
+// has gone out already.
+func (p *pinger) stop() (started bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	return p.started
+}
+
+// errorEvent turns an error body into an event, on one line as SSE demands.
+func errorEvent(body []byte) []byte {
+	var line bytes.Buffer
+	if json.Compact(&line, body) != nil {
+		line.Reset()
+		line.WriteString(`{"type":"error","error":{"type":"api_error","message":"The API answered with something that is no error in its usual form."}}`)
+	}
+	return sse.Append(nil, "error", line.Bytes())
+}
+
+// bodyGuard reads a request body under a deadline that moves on with its
+// bytes: a client that sends too slowly is cut off, a long upload is not.
+type bodyGuard struct {
+	io.ReadCloser
+	rc       *http.ResponseController
+	deadline time.Time
+}
+
+const (
+	bodyPatience = 30 * time.Second // for the first byte, and for stalls
+	bodySpeed    = 16 << 10         // bytes per second that a client must reach
+)
+
+func newBodyGuard(rc *http.ResponseController, req *http.Request) *bodyGuard {
+	g := &bodyGuard{ReadCloser: req.Body, rc: rc, deadline: time.Now().Add(bodyPatience)}
+	_ = rc.SetReadDeadline(g.deadline) // not every connection has deadlines
+	return g
+}
+
+// Read implements [io.Reader].
+func (g *bodyGuard) Read(p []byte) (int, error) {
+	n, err := g.ReadCloser.Read(p)
+	if err != nil {
+		// Lift it at the end: the server goes on reading, to notice a client
+		// that leaves while its call waits.
+		g.deadline = time.Time{}
+	} else {
+		g.deadline = g.deadline.Add(time.Duration(n) * time.Second / bodySpeed)
+	}
+	_ = g.rc.SetReadDeadline(g.deadline)
+	return n, err
+}

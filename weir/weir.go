@@ -1,0 +1,147 @@
+// Package weir is a quota-aware gateway for the Anthropic (Claude) API. It
+// holds each request until an exact model of the account's rate limits says
+// that it will be served, so that programs behind it see no HTTP 429.
+//
+// There are two doors to the same house. [Gateway.Handler] is an
+// [http.Handler] for programs that set ANTHROPIC_BASE_URL, in any language;
+// [Gateway.Transport] is an [http.RoundTripper] for Go programs that embed
+// Weir:
+//
+//	g, err := weir.New(weir.WithAPIKey("main", os.Getenv("ANTHROPIC_API_KEY")))
+//	...
+//	defer g.Close()
+//	client := anthropic.NewClient(
+//		option.WithHTTPClient(&http.Client{Transport: g.Transport()}),
+//		option.WithMaxRetries(0), // Weir retries; retries multiply
+//	)
+//
+// This package is the only place that wires the rooms together; the order in
+// which a call walks through them is internal/flow.
+package weir
+
+import (
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/account"
+	"github.com/weir-gateway/weir/internal/admit"
+	"github.com/weir-gateway/weir/internal/classify"
+	"github.com/weir-gateway/weir/internal/estimate"
+	"github.com/weir-gateway/weir/internal/flow"
+	"github.com/weir-gateway/weir/internal/keys"
+	"github.com/weir-gateway/weir/internal/limits"
+	"github.com/weir-gateway/weir/internal/quota"
+	"github.com/weir-gateway/weir/internal/upstream"
+)
+
+// Gateway is one house with its two doors. Create it with [New]; it is safe
+// for concurrent use.
+type Gateway struct {
+	log       *slog.Logger
+	corridor  *flow.Corridor
+	admission *admit.Room
+	keys      *keys.Room
+	metrics   *metrics
+	recent    *recent
+	transport *http.Transport // ours to close; nil if the user brought one
+	draining  atomic.Bool
+}
+
+// New builds a gateway. It starts nothing and contacts nobody.
+func New(opts ...Option) (*Gateway, error) {
+	s, err := collect(opts)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{log: s.log, recent: newRecent(recentEvents)}
+	transport := s.transport
+	if transport == nil {
+		g.transport = upstream.NewTransport()
+		transport = g.transport
+	}
+	sender, err := upstream.New(s.upstream, transport)
+	if err != nil {
+		return nil, err
+	}
+	g.admission = admit.New(s.queue, quota.BuiltinGroups())
+	g.keys = keys.New(s.keys)
+	g.metrics = newMetrics(g)
+	estimator := estimate.New()
+	g.corridor = &flow.Corridor{
+		Classify: classify.New(s.classify),
+		Estimate: estimator,
+		Keys:     g.keys,
+		Admit:    g.admission,
+		Upstream: sender,
+		Limits:   limits.Read,
+		Account:  account.New(observers{g.metrics, g.recent, s.observer}, estimator.Learn),
+		Budget:   flow.NewBudget(),
+	}
+	return g, nil
+}
+
+// Close gives back idle connections. Calls under way go on.
+func (g *Gateway) Close() error {
+	if g.transport != nil {
+		g.transport.CloseIdleConnections()
+	}
+	return nil
+}
+
+// Drain makes the gateway refuse new calls, so that those under way can end
+// before it is shut down. [Gateway.Ready] fails from then on.
+func (g *Gateway) Drain() { g.draining.Store(true) }
+
+// Quota is the present belief about every bucket, and the state of the keys.
+func (g *Gateway) Quota() call.QuotaReport {
+	now := time.Now()
+	r := call.QuotaReport{At: now, Buckets: g.admission.Quota(now), Keys: g.keys.Report(now)}
+	r.State = state(r)
+	return r
+}
+
+// Shares of a bucket below which its account counts as tight and exhausted.
+const (
+	tightBelow     = 0.20
+	exhaustedBelow = 0.05
+)
+
+// state sums a report up in one word, by its worst part.
+func state(r call.QuotaReport) string {
+	for _, k := range r.Keys {
+		if k.State == "blocked" {
+			return "blocked"
+		}
+	}
+	left := 1.0
+	for _, b := range r.Buckets {
+		left = min(left, float64(b.Remaining)/float64(b.Limit))
+	}
+	switch {
+	case left < exhaustedBelow:
+		return "exhausted"
+	case left < tightBelow:
+		return "tight"
+	}
+	return "ok"
+}
+
+// Queue is who waits in front of what.
+func (g *Gateway) Queue() call.QueueReport { return g.admission.Queue(time.Now()) }
+
+// Recent returns the latest finished calls, the newest first.
+func (g *Gateway) Recent() []call.Event { return g.recent.list() }
+
+// Metrics serves the gateway's metrics in the Prometheus format.
+func (g *Gateway) Metrics() http.Handler { return g.metrics.handler() }
+
+// Ready reports whether the gateway takes calls: nil, or why not.
+func (g *Gateway) Ready() error {
+	if g.draining.Load() {
+		return errDraining
+	}
+	return nil
+}

@@ -73,6 +73,21 @@ func WithAPIKey(name, secret string) Option {
 	}
 }
 
+// WithClient lets only the holders of such tokens in, each as a tenant of its
+// own (pool mode). Without any, everybody who reaches the gateway may use it.
+func WithClient(token, tenant string) Option {
+	return func(s *settings) error {
+		if token == "" || tenant == "" {
+			return fmt.Errorf("client %q: neither token nor tenant may be empty", tenant)
+		}
+		if s.classify.Clients == nil {
+			s.classify.Clients = classify.Clients{}
+		}
+		s.classify.Clients.Add(token, tenant)
+		return nil
+	}
+}
+
 // WithLogger logs one line per call to l. The default logs nothing.
 func WithLogger(l *slog.Logger) Option {
 	return func(s *settings) error {

@@ -18,6 +18,7 @@ type Config struct {
 	MaxBody int64         // largest body of a metered endpoint; 0: 32 MiB
 	MaxWait time.Duration // wait of a client that names no deadline; 0: 10 min
 	Class   call.Class    // of a request that names none
+	Clients Clients       // who may use the gateway; empty: anybody
 }
 
 // Defaults of [Config].
@@ -57,7 +58,8 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 	if req.URL.RawQuery != "" || req.URL.ForceQuery {
 		c.Path += "?" + req.URL.RawQuery
 	}
-	if err := credential(c, req.Header); err != nil {
+	client, err := r.credential(c, req.Header)
+	if err != nil {
 		return c, err
 	}
 	if err := r.wishes(c, req.Header); err != nil {
@@ -78,7 +80,7 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 	if err != nil {
 		return c, err
 	}
-	c.Tenant = tenant(c, req.Header, user)
+	c.Tenant = firstName(req.Header.Get("Weir-Tenant"), client, user, c.Credential.Print)
 	return c, nil
 }
 

@@ -187,6 +187,25 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestClients(t *testing.T) {
+	clients := classify.Clients{}
+	clients.Add("weir-token-1", "team-a")
+	room := classify.New(classify.Config{Clients: clients})
+	for _, header := range []string{"X-Api-Key", "Authorization"} {
+		value := map[string]string{"X-Api-Key": "weir-token-1", "Authorization": "Bearer weir-token-1"}[header]
+		c, err := room.Classify(request("POST", "/v1/messages", small, header, value), now)
+		if err != nil || c.Tenant != "team-a" {
+			t.Errorf("%s: tenant %q, %v", header, c.Tenant, err)
+		}
+	}
+	for _, headers := range [][]string{nil, {"X-Api-Key", "wrong"}, {"Authorization", "Bearer "}} {
+		_, err := room.Classify(request("POST", "/v1/messages", small, headers...), now)
+		if refusal, ok := errors.AsType[*call.Refusal](err); !ok || refusal.Reason != call.BadToken {
+			t.Errorf("%v: got %v", headers, err)
+		}
+	}
+}
+
 func TestChunkedBodyOverLimit(t *testing.T) {
 	r := request("POST", "/v1/messages", `{"model":"`+strings.Repeat("m", 100)+`"}`)
 	r.ContentLength = -1

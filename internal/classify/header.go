@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -44,25 +45,35 @@ func forwardable(in http.Header) http.Header {
 // other products to use them, so Weir neither forwards nor pools them.
 const oauthPrefix = "sk-ant-oat"
 
+// Clients maps the tokens of a gateway's own, by hash, to the tenant of each.
+type Clients map[[sha256.Size]byte]string
+
+// Add lets the holder of token in, as the tenant.
+func (c Clients) Add(token, tenant string) { c[sha256.Sum256([]byte(token))] = tenant }
+
 // credential reads the caller's key from either header. x-api-key wins, as in
-// the official SDKs.
-func credential(c *call.Call, h http.Header) error {
-	bearer, isBearer := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
+// the official SDKs. Where the gateway has clients, it must be the token of
+// one, and the client's tenant is returned.
+func (r *Room) credential(c *call.Call, h http.Header) (tenant string, err error) {
+	bearer, _ := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
 	key := h.Get("X-Api-Key")
 	if IsOAuth(key) || IsOAuth(bearer) {
-		return &call.Refusal{Reason: call.OAuthToken}
+		return "", &call.Refusal{Reason: call.OAuthToken}
 	}
-	switch {
-	case key != "":
-		c.Credential = call.Key{Secret: call.NewSecret(key)}
-	case isBearer && bearer != "":
-		c.Credential = call.Key{Secret: call.NewSecret(bearer), Bearer: true}
-	default:
-		return nil
+	secret := call.NewSecret(cmp.Or(key, bearer))
+	if !secret.Empty() {
+		print := Fingerprint(secret)
+		c.Credential = call.Key{Name: print, Print: print, Secret: secret, Bearer: key == ""}
 	}
-	c.Credential.Print = Fingerprint(c.Credential.Secret)
-	c.Credential.Name = c.Credential.Print
-	return nil
+	if len(r.cfg.Clients) == 0 {
+		return "", nil
+	}
+	for _, token := range []string{key, bearer} {
+		if tenant, ok := r.cfg.Clients[sha256.Sum256([]byte(token))]; ok && token != "" {
+			return tenant, nil
+		}
+	}
+	return "", &call.Refusal{Reason: call.BadToken}
 }
 
 // Fingerprint names a credential without giving it away: "key-" and the first
@@ -72,14 +83,10 @@ func Fingerprint(s call.Secret) string {
 	return "key-" + hex.EncodeToString(sum[:8])
 }
 
-// tenant is who shares quota fairly with whom (DESIGN §2.3).
-func tenant(c *call.Call, h http.Header, user string) string {
-	for _, name := range []string{h.Get("Weir-Tenant"), user, c.Credential.Print} {
-		if name != "" {
-			return name[:min(len(name), maxTenant)]
-		}
-	}
-	return "anonymous"
+// firstName is the tenant (DESIGN §2.3): the first of the names that is given.
+func firstName(names ...string) string {
+	name := cmp.Or(names...)
+	return cmp.Or(name[:min(len(name), maxTenant)], "anonymous")
 }
 
 // maxTenant bounds what a caller can make Weir remember.

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-gateway/weir/internal/config"
+	"github.com/weir-gateway/weir/internal/dash"
+	"github.com/weir-gateway/weir/weir"
+)
+
+// serveFlags override the file and the environment where they are given.
+type serveFlags struct {
+	file, listen, admin, upstream string
+	drain                         time.Duration
+	verbose                       bool
+}
+
+func serveCommand(e env) *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Long: "Run the gateway. Point your programs at it with ANTHROPIC_BASE_URL.\n" +
+			"With ANTHROPIC_API_KEY (or keys in the configuration) it pays with its own key;\n" +
+			"otherwise each caller's key is passed through.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), e, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.file, "config", "", "configuration file (YAML)")
+	flags.StringVar(&f.listen, "listen", "", "address of the data plane (default 127.0.0.1:8787)")
+	flags.StringVar(&f.admin, "admin", "", "address of the dashboard and admin API, or off (default 127.0.0.1:8788)")
+	flags.StringVar(&f.upstream, "upstream", "", "address of the API (default https://api.anthropic.com)")
+	flags.DurationVar(&f.drain, "drain", 30*time.Second, "how long calls under way may go on after a stop")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log every call")
+	return cmd
+}
+
+// effective is the configuration in effect: file, environment, then flags.
+func effective(e env, f serveFlags) (config.Config, error) {
+	c, err := config.Load(f.file, e.getenv)
+	if err != nil {
+		return c, err
+	}
+	for flag, field := range map[string]*string{f.listen: &c.Listen, f.admin: &c.Admin, f.upstream: &c.Upstream} {
+		if flag != "" {
+			*field = flag
+		}
+	}
+	return c, c.Check()
+}
+
+// serve runs the gateway until ctx is done, and then lets it drain.
+func serve(ctx context.Context, e env, f serveFlags) error {
+	c, err := effective(e, f)
+	if err != nil {
+		return err
+	}
+	level := slog.LevelWarn
+	if f.verbose {
+		level = slog.LevelInfo
+	}
+	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: level}))
+	g, err := newGateway(c, e, log)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	data, err := listen(c.Listen)
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	closing := make(chan struct{})
+	servers := []*server{{name: "data plane", http: dataServer(g.Handler()), listener: data, tls: c.TLS}}
+	if c.Admin != config.Off {
+		admin, err := listen(c.Admin)
+		if err != nil {
+			return err
+		}
+		defer admin.Close()
+		page := dash.New(dash.Source{
+			Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Metrics: g.Metrics(), Ready: g.Ready,
+			Config: func() any { return c }, Version: version(), Closing: closing,
+		})
+		servers = append(servers, &server{name: "admin plane", http: adminServer(page), listener: admin})
+	}
+	for _, s := range servers {
+		fmt.Fprintf(e.stderr, "weir: %s %s\n", s.name, s.url())
+	}
+	fmt.Fprintf(e.stderr, "weir: upstream %s, %s\n", c.Upstream, mode(c))
+	return runServers(ctx, servers, f.drain, func() {
+		fmt.Fprintln(e.stderr, "weir: draining; a second signal stops at once")
+		g.Drain()
+		close(closing)
+	})
+}
+
+func mode(c config.Config) string {
+	if len(c.Keys) == 0 {
+		return "pass-through mode: each caller pays with its own key"
+	}
+	return "pool mode: calls are paid with key " + c.Keys[0].Name
+}
+
+// newGateway turns the configuration into a gateway.
+func newGateway(c config.Config, e env, log *slog.Logger) (*weir.Gateway, error) {
+	opts := []weir.Option{
+		weir.WithUpstream(c.Upstream), weir.WithLogger(log), weir.WithMaxWait(c.Queue.MaxWait.D()),
+		weir.WithQueueBound(c.Queue.MaxWaiting, c.Queue.MaxBytes),
+	}
+	var errs []error
+	for _, k := range c.Keys {
+		secret, err := k.Key.Resolve(e.getenv)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("key %s: %w", k.Name, err))
+			continue
+		}
+		opts = append(opts, weir.WithAPIKey(k.Name, secret))
+	}
+	for _, cl := range c.Clients {
+		token, err := cl.Token.Resolve(e.getenv)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("client %s: %w", cl.Name, err))
+			continue
+		}
+		opts = append(opts, weir.WithClient(token, cmp.Or(cl.Tenant, cl.Name)))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return weir.New(opts...)
+}
+
+func listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, hinted{err, "choose another address with --listen or --admin, or stop what uses this one"}
+	}
+	return l, nil
+}

@@ -1,0 +1,202 @@
+// Package config reads the gateway's configuration: defaults, then a YAML
+// file, then the environment, then flags. All mistakes are reported at once,
+// each with its path and a hint. Secrets are references, never values.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/weir-gateway/weir/internal/schema"
+)
+
+// Config is the whole configuration. Create it with [Load]; the zero Config
+// lacks the defaults.
+type Config struct {
+	Listen   string `yaml:"listen" jsonschema:"description=address of the data plane"`
+	Admin    string `yaml:"admin" jsonschema:"description=address of the admin plane; off turns it off"`
+	Upstream string `yaml:"upstream" jsonschema:"description=address of the API"`
+
+	Keys    []Key    `yaml:"keys,omitempty" jsonschema:"description=API keys of the pool; none: each caller pays with its own"`
+	Clients []Client `yaml:"clients,omitempty" jsonschema:"description=who may use the pool; none: anybody on loopback"`
+	Queue   Queue    `yaml:"queue,omitempty"`
+
+	TLS            *TLS `yaml:"tls,omitempty" jsonschema:"description=certificate of the data plane"`
+	BehindTLSProxy bool `yaml:"behind_tls_proxy,omitempty" jsonschema:"description=something in front of Weir does TLS"`
+}
+
+// Key is one API key of the pool.
+type Key struct {
+	Name string `yaml:"name" jsonschema:"required,minLength=1"`
+	Key  Ref    `yaml:"key" jsonschema:"required"`
+}
+
+// Client is a holder of a token of this gateway.
+type Client struct {
+	Name   string `yaml:"name" jsonschema:"required,minLength=1"`
+	Token  Ref    `yaml:"token" jsonschema:"required"`
+	Tenant string `yaml:"tenant,omitempty" jsonschema:"description=whose share the client draws on; default: its name"`
+}
+
+// Queue bounds the waiting.
+type Queue struct {
+	MaxWaiting int64           `yaml:"max_waiting,omitempty" jsonschema:"minimum=1"`
+	MaxBytes   int64           `yaml:"max_bytes,omitempty" jsonschema:"minimum=1"`
+	MaxWait    schema.Duration `yaml:"max_wait,omitempty"`
+}
+
+// TLS names a certificate and its key.
+type TLS struct {
+	Cert string `yaml:"cert" jsonschema:"required,minLength=1"`
+	Key  string `yaml:"key" jsonschema:"required,minLength=1"`
+}
+
+// Defaults returns the configuration of a gateway that was told nothing.
+func Defaults() Config {
+	return Config{
+		Listen: "127.0.0.1:8787", Admin: "127.0.0.1:8788", Upstream: "https://api.anthropic.com",
+		Queue: Queue{MaxWaiting: 100_000, MaxBytes: 1 << 30, MaxWait: schema.Duration(10 * time.Minute)},
+	}
+}
+
+// Off is the admin address that turns the admin plane off.
+const Off = "off"
+
+// Load reads the file, if one is named, and the environment over the defaults.
+// getenv is normally os.Getenv.
+func Load(file string, getenv func(string) string) (Config, error) {
+	c := Defaults()
+	if file != "" {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return c, fmt.Errorf("read the configuration: %w", err)
+		}
+		if err := schema.Decode(file, data, &c); err != nil {
+			return c, err
+		}
+	}
+	for name, field := range map[string]*string{
+		"WEIR_LISTEN": &c.Listen, "WEIR_ADMIN": &c.Admin, "WEIR_UPSTREAM": &c.Upstream,
+	} {
+		if v := getenv(name); v != "" {
+			*field = v
+		}
+	}
+	if len(c.Keys) == 0 && getenv("ANTHROPIC_API_KEY") != "" {
+		c.Keys = []Key{{Name: "ANTHROPIC_API_KEY", Key: "env:ANTHROPIC_API_KEY"}}
+	}
+	return c, nil
+}
+
+// Validate reports what a schema cannot: it is called for the file alone and,
+// through [Config.Check], for the configuration in effect.
+func (c *Config) Validate() []schema.Fault {
+	var faults []schema.Fault
+	add := func(path, message, hint string) {
+		faults = append(faults, schema.Fault{Path: path, Message: message, Hint: hint})
+	}
+	if !address(c.Listen) {
+		add("listen", fmt.Sprintf("%q is no address", c.Listen), "write host:port, such as 127.0.0.1:8787")
+	}
+	if c.Admin != Off && !address(c.Admin) {
+		add("admin", fmt.Sprintf("%q is no address", c.Admin), "write host:port, such as 127.0.0.1:8788, or off")
+	}
+	if u, err := url.Parse(c.Upstream); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		add("upstream", fmt.Sprintf("%q is no address of an API", c.Upstream), "write a URL such as https://api.anthropic.com")
+	}
+	for i, k := range c.Keys {
+		if err := k.Key.check(); err != nil {
+			add(fmt.Sprintf("keys[%d].key", i), err.Error(), refHint)
+		}
+	}
+	if len(c.Keys) > 1 {
+		add("keys", "more than one key", "this version pools one key")
+	}
+	for i, cl := range c.Clients {
+		if err := cl.Token.check(); err != nil {
+			add(fmt.Sprintf("clients[%d].token", i), err.Error(), refHint)
+		}
+	}
+	return faults
+}
+
+// Check validates the configuration in effect, flags and environment included,
+// and guards against opening a pool to the world by accident.
+func (c *Config) Check() error {
+	faults := c.Validate()
+	add := func(path, message, hint string) {
+		faults = append(faults, schema.Fault{Path: path, Message: message, Hint: hint})
+	}
+	if len(c.Clients) > 0 && len(c.Keys) == 0 {
+		add("clients", "gateway tokens are of use only with a key of the gateway", "add keys, or set ANTHROPIC_API_KEY")
+	}
+	if address(c.Listen) && !loopback(c.Listen) {
+		if len(c.Clients) == 0 {
+			add("listen", "everybody who reaches "+c.Listen+" could use the gateway", "add clients with tokens, or listen on 127.0.0.1")
+		}
+		if c.TLS == nil && !c.BehindTLSProxy {
+			add("listen", "keys and prompts would cross the network in clear text", "add tls, or set behind_tls_proxy: true if a proxy does it")
+		}
+	}
+	if c.Admin != Off && address(c.Admin) && !loopback(c.Admin) {
+		add("admin", "the admin plane has no login yet", "listen on 127.0.0.1 and reach it through a tunnel")
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return &schema.Error{File: "configuration", Faults: faults}
+}
+
+func address(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	return err == nil && port != ""
+}
+
+// loopback reports whether only this machine can reach the address.
+func loopback(s string) bool {
+	host, _, _ := net.SplitHostPort(s)
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// Ref is a reference to a secret: env:NAME or file:PATH.
+type Ref string
+
+const refHint = "write env:NAME or file:PATH, not the secret itself"
+
+func (r Ref) check() error {
+	kind, rest, found := strings.Cut(string(r), ":")
+	if !found || rest == "" || (kind != "env" && kind != "file") {
+		return fmt.Errorf("not a reference to a secret")
+	}
+	return nil
+}
+
+// Resolve reads the secret.
+func (r Ref) Resolve(getenv func(string) string) (string, error) {
+	if err := r.check(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, refHint)
+	}
+	kind, rest, _ := strings.Cut(string(r), ":")
+	if kind == "env" {
+		if v := getenv(rest); v != "" {
+			return v, nil
+		}
+		return "", fmt.Errorf("the environment variable %s is empty", rest)
+	}
+	data, err := os.ReadFile(rest)
+	if err != nil {
+		return "", err
+	}
+	if v := strings.TrimSpace(string(data)); v != "" {
+		return v, nil
+	}
+	return "", fmt.Errorf("the file %s is empty", rest)
+}

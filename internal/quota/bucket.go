@@ -89,9 +89,12 @@ func (b *bucket) advance(now time.Time) {
 	}
 }
 
-// take debits n units that were just sent or produced.
+// take debits n units that were just sent or produced; a negative n refunds.
 func (b *bucket) take(n float64) {
 	b.level -= n
+	if b.known() {
+		b.level = min(b.level, b.limit)
+	}
 	b.flow += n / flowTau
 }
 

@@ -189,7 +189,8 @@ func (r *Room) adopt(print, organization string) {
 
 // admitted counts a waiter in, unless the bounds are reached.
 func (r *Room) admitted(size int) bool {
-	if r.waiting.Add(1) > r.cfg.MaxWaiting || r.bytes.Add(int64(size)) > r.cfg.MaxBytes {
+	waiting, bytes := r.waiting.Add(1), r.bytes.Add(int64(size))
+	if waiting > r.cfg.MaxWaiting || bytes > r.cfg.MaxBytes {
 		r.left(size)
 		return false
 	}

@@ -64,8 +64,8 @@ async function shown(page) {
 
 /** The number that a short figure such as 1.2k or 3M stands for, and half its last digit. */
 function spoken(words) {
-  const [, sign, whole, fraction = '', unit] = words.trim().match(/^([-−]?)([\d,]+)(?:\.(\d+))?\s*([kM]?)$/);
-  const scale = { '': 1, k: 1e3, M: 1e6 }[unit];
+  const [, sign, whole, fraction = '', unit] = words.trim().match(/^([-−]?)([\d,]+)(?:\.(\d+))?\s*([kKMB]?)$/);
+  const scale = { '': 1, k: 1e3, K: 1e3, M: 1e6, B: 1e9 }[unit];
   const value = Number(`${whole.replaceAll(',', '')}.${fraction || 0}`) * scale * (sign ? -1 : 1);
   return { value, half: (scale * 10 ** -fraction.length) / 2 };
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -86,17 +87,12 @@ func apiError(t *testing.T, err error) *anthropic.Error {
 	return e
 }
 
-// organization is what the simulator has counted for the organization of one
-// purpose.
-type organization struct {
-	Requests int `json:"requests"`
-	Answered int `json:"answered"`
-	Canceled int `json:"canceled"`
-	Limited  int `json:"limited"`
-}
+// charged is what the simulator has charged the organization of one purpose:
+// requests that were let in, and tokens.
+type charged struct{ requests, output int }
 
 // upstream asks the simulator what has reached it.
-func upstream(t *testing.T, purpose string) organization {
+func upstream(t *testing.T, purpose string) (c charged) {
 	t.Helper()
 	resp, err := http.Get(env("SIM_URL") + "/sim/stats")
 	if err != nil {
@@ -104,12 +100,29 @@ func upstream(t *testing.T, purpose string) organization {
 	}
 	defer resp.Body.Close()
 	var stats struct {
-		Organizations map[string]organization `json:"organizations"`
+		Buckets []struct {
+			Organization, Limiter string
+			Admitted              float64
+		}
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&stats); err != nil {
 		t.Fatalf("read the simulator's counts: %v", err)
 	}
-	return stats.Organizations[env("WEIR_SUITE")+"-"+purpose]
+	for _, b := range stats.Buckets {
+		switch {
+		case b.Organization != env("WEIR_SUITE")+"-"+purpose:
+		case b.Limiter == "requests":
+			c.requests += int(b.Admitted)
+		case b.Limiter == "output_tokens":
+			c.output += int(b.Admitted)
+		}
+	}
+	return c
+}
+
+// tokens makes the simulator answer with n tokens.
+func tokens(n int) option.RequestOption {
+	return option.WithHeader("x-sim-output-tokens", strconv.Itoa(n))
 }
 
 // eventually polls until ok says so, or fails the test after the time.
@@ -117,7 +130,7 @@ func eventually(t *testing.T, within time.Duration, what string, ok func() bool)
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {

@@ -98,7 +98,7 @@ func TestToolUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text(m) == "" || m.StopReason != anthropic.StopReasonEndTurn {
+	if text(m) == "" || m.StopReason == anthropic.StopReasonToolUse {
 		t.Errorf("after the tool's result: stop reason %q, text %q", m.StopReason, text(m))
 	}
 }
@@ -183,7 +183,8 @@ func TestCancelMidStream(t *testing.T) {
 	client, _ := newClient("cancel")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	stream := client.Messages.NewStreaming(ctx, ask("Count to ten thousand.", 20_000))
+	const long = 50_000 // tokens, many seconds' worth
+	stream := client.Messages.NewStreaming(ctx, ask("Count to ten thousand.", 64_000), tokens(long))
 	defer stream.Close()
 	for seen := 0; seen < 3 && stream.Next(); {
 		if stream.Current().Type == "content_block_delta" {
@@ -194,7 +195,14 @@ func TestCancelMidStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
+	// The upstream goes on charging as long as it does not know.
+	last := -1
 	eventually(t, 2*time.Second, "the upstream sees that the client has left", func() bool {
-		return upstream(t, "cancel").Canceled == 1
+		before := last
+		last = upstream(t, "cancel").output
+		return last == before
 	})
+	if last <= 0 || last >= long/2 {
+		t.Errorf("the upstream produced %d tokens of %d for a client that left at the third", last, long)
+	}
 }

@@ -63,16 +63,23 @@ def text(message):
 
 
 def upstream(purpose):
-    """What the simulator has counted for the organization of a purpose."""
+    """What the simulator has charged the organization of a purpose: requests that were let in, and tokens."""
     with urllib.request.urlopen(os.environ["SIM_URL"] + "/sim/stats") as response:
-        return json.load(response)["organizations"][f"{os.environ['WEIR_SUITE']}-{purpose}"]
+        buckets = json.load(response)["buckets"]
+    ours = [b for b in buckets if b["organization"] == f"{os.environ['WEIR_SUITE']}-{purpose}"]
+    return {b["limiter"]: b["admitted"] for b in ours}
+
+
+def tokens(n):
+    """Makes the simulator answer with n tokens."""
+    return {"extra_headers": {"x-sim-output-tokens": str(n)}}
 
 
 def drain(purpose):
     """Makes a request whose output leaves the organization's output bucket so
     deep in debt that the next request has to wait 100 s."""
     client, _ = new_client(purpose)
-    with client.messages.stream(**ask("Write at great length.", 64_000)) as stream:
+    with client.messages.stream(**ask("Write at great length.", 64_000), **tokens(20_000)) as stream:
         stream.until_done()
 
 
@@ -81,7 +88,7 @@ def eventually(seconds, what, ok):
     until = time.monotonic() + seconds
     while not ok():
         assert time.monotonic() < until, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+        time.sleep(0.2)
 
 
 @dataclass
@@ -115,11 +122,33 @@ def hold_sse():
     return Held(message, time.monotonic() - began, count.sent)
 
 
+@dataclass
+class Refused:
+    error: anthropic.APIStatusError
+    took: float
+    after: int
+    reached_upstream: int
+
+
+def refused():
+    """A caller that will not wait is refused, and comes back when it was told to."""
+    drain("short")
+    client, _ = new_client("short", max_retries=0)
+    began = time.monotonic()
+    with pytest.raises(anthropic.APIStatusError) as caught:
+        client.messages.create(**ask("Say hello."), extra_headers={"weir-max-wait": "1s"})
+    error, took = caught.value, time.monotonic() - began
+    held_back = Refused(error, took, int(error.response.headers.get("retry-after", 0)), upstream("short")["requests"])
+    time.sleep(held_back.after)
+    client.messages.create(**ask("Say hello."), extra_headers={"weir-max-wait": "5s"})
+    return held_back
+
+
 @pytest.fixture(scope="session", autouse=True)
-def holds():
+def waits():
     """The long waits, started with the session so that the other tests run meanwhile."""
     if "WEIR_DIRECT" in os.environ:
         yield {}
         return
     with ThreadPoolExecutor() as pool:
-        yield {"json": pool.submit(hold_json), "sse": pool.submit(hold_sse)}
+        yield {f.__name__: pool.submit(f) for f in (hold_json, hold_sse, refused)}

@@ -46,20 +46,27 @@ export const text = (message) =>
     .map((block) => block.text)
     .join('');
 
-/** What the simulator has counted for the organization of a purpose. */
+/** What the simulator has charged the organization of a purpose: requests that were let in, and tokens. */
 export async function upstream(purpose) {
   const response = await fetch(`${env('SIM_URL')}/sim/stats`);
   assert.equal(response.status, 200);
-  const { organizations } = await response.json();
-  return organizations[`${env('WEIR_SUITE')}-${purpose}`];
+  const { buckets } = await response.json();
+  const charged = { requests: 0, output_tokens: 0 };
+  for (const bucket of buckets) {
+    if (bucket.organization === `${env('WEIR_SUITE')}-${purpose}`) charged[bucket.limiter] += bucket.admitted;
+  }
+  return charged;
 }
+
+/** Makes the simulator answer with n tokens. */
+export const tokens = (n) => ({ headers: { 'x-sim-output-tokens': `${n}` } });
 
 /** Polls until ok() resolves to true. */
 export async function eventually(milliseconds, what, ok) {
   const until = Date.now() + milliseconds;
   while (!(await ok())) {
     assert.ok(Date.now() < until, `not within ${milliseconds} ms: ${what}`);
-    await sleep(20);
+    await sleep(200);
   }
 }
 
@@ -69,5 +76,5 @@ export async function eventually(milliseconds, what, ok) {
  */
 export async function drain(purpose) {
   const { client } = newClient(purpose);
-  await client.messages.stream(ask('Write at great length.', 64_000)).finalMessage();
+  await client.messages.stream(ask('Write at great length.', 64_000), tokens(20_000)).finalMessage();
 }

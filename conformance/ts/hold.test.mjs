@@ -20,8 +20,7 @@ describe('a request that the quota holds back for 100 s', { concurrency: true, .
       assert.ok(text(message));
       assert.ok(took > 95 && took < 140, `held for ${took} s, want about 100`);
       assert.equal(sent(), 1, 'requests of the SDK');
-      const { requests, limited } = await upstream(purpose);
-      assert.deepEqual({ requests, limited }, { requests: 2, limited: 0 }, 'one drained the quota, one was held');
+      assert.equal((await upstream(purpose)).requests, 2, 'one drained the quota, one was held');
     });
   }
 });

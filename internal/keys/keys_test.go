@@ -1,0 +1,120 @@
+package keys_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/keys"
+)
+
+var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func key(name string) call.Key {
+	return call.Key{Name: name, Print: "key-" + name, Secret: call.NewSecret("sk-ant-api-" + name)}
+}
+
+func from(name string) *call.Call { return &call.Call{Credential: key(name)} }
+
+func reason(err error) call.Reason {
+	if r, ok := errors.AsType[*call.Refusal](err); ok {
+		return r.Reason
+	}
+	return call.InternalFailure
+}
+
+func TestWhoPays(t *testing.T) {
+	pool := keys.New([]call.Key{key("pool")})
+	for name, c := range map[string]*call.Call{"with-own-key": from("caller"), "without": {}} {
+		if got, err := pool.Pick(now, c); err != nil || got.Name != "pool" {
+			t.Errorf("pool, %s: %q, %v", name, got.Name, err)
+		}
+	}
+	through := keys.New(nil)
+	if got, err := through.Pick(now, from("caller")); err != nil || got.Name != "caller" {
+		t.Errorf("pass-through: %q, %v", got.Name, err)
+	}
+	if _, err := through.Pick(now, &call.Call{}); reason(err) != call.NoKey {
+		t.Errorf("no key at all: %v", err)
+	}
+}
+
+func TestBlockOfAnOrganization(t *testing.T) {
+	room := keys.New(nil)
+	org := call.Limits{Organization: "org"}
+	for _, name := range []string{"a", "b"} {
+		room.Observe(now, key(name), org, call.Verdict{})
+	}
+	until := now.Add(72 * time.Hour)
+	room.Observe(now, key("a"), org, call.Verdict{Kind: call.SpendCap, Until: until, Message: "cap"})
+	_, err := room.Pick(now, from("b"))
+	r, _ := errors.AsType[*call.Refusal](err)
+	if reason(err) != call.AccountBlocked || r.RetryIn != 72*time.Hour || r.Verdict.Kind != call.SpendCap {
+		t.Fatalf("the organization's other key: %v", err)
+	}
+	if _, err := room.Pick(now, from("stranger")); err != nil {
+		t.Errorf("another organization: %v", err)
+	}
+	if rep := room.Report(now); len(rep) != 1 || rep[0].State != "blocked" || rep[0].Reason != "spend_cap" || !rep[0].Until.Equal(until) {
+		t.Errorf("report %+v", rep)
+	}
+	if _, err := room.Pick(until, from("b")); err != nil {
+		t.Errorf("at its date the block ends: %v", err)
+	}
+}
+
+func TestRecheck(t *testing.T) {
+	room := keys.New(nil)
+	room.Observe(now, key("a"), call.Limits{}, call.Verdict{Kind: call.NoCredit})
+	later := now.Add(keys.Recheck)
+	if _, err := room.Pick(later.Add(-1), from("a")); err == nil {
+		t.Error("let through before the recheck")
+	}
+	if _, err := room.Pick(later, from("a")); err != nil {
+		t.Errorf("the recheck was refused: %v", err)
+	}
+	if _, err := room.Pick(later, from("a")); err == nil {
+		t.Error("let a second one through before the first was answered")
+	}
+	room.Observe(later, key("a"), call.Limits{}, call.Verdict{})
+	if _, err := room.Pick(later, from("a")); err != nil {
+		t.Errorf("a good answer must lift the block: %v", err)
+	}
+}
+
+func TestBadKey(t *testing.T) {
+	bad := call.Verdict{Kind: call.BadKey, Status: 401}
+	through := keys.New(nil)
+	through.Observe(now, key("a"), call.Limits{}, bad)
+	if _, err := through.Pick(now, from("a")); err != nil {
+		t.Errorf("pass-through leaves the caller's key to the upstream: %v", err)
+	}
+	pool := keys.New([]call.Key{key("pool")})
+	pool.Observe(now, key("pool"), call.Limits{}, bad)
+	if _, err := pool.Pick(now, &call.Call{}); reason(err) != call.AccountBlocked {
+		t.Errorf("the pool's own key: %v", err)
+	}
+}
+
+func TestTransientFailuresBlockNothing(t *testing.T) {
+	room := keys.New(nil)
+	for _, k := range []call.Kind{call.RateLimited, call.Overloaded, call.UpstreamFailed, call.Unreachable, call.BadRequest, call.Forbidden} {
+		room.Observe(now, key("a"), call.Limits{}, call.Verdict{Kind: k})
+	}
+	if _, err := room.Pick(now, from("a")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	room := keys.New(nil)
+	for i := range 30_000 {
+		name := fmt.Sprint(i)
+		room.Observe(now, key(name), call.Limits{Organization: name}, call.Verdict{Kind: call.NoCredit})
+	}
+	if n := len(room.Report(now)); n > 10_000 {
+		t.Errorf("remembers %d blocks", n)
+	}
+}

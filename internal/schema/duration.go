@@ -1,0 +1,59 @@
+package schema
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/invopop/jsonschema"
+	"go.yaml.in/yaml/v3"
+)
+
+// Duration is a length of time that a document writes as a string such as
+// "30s" or "1h30m". It is never negative.
+type Duration time.Duration
+
+// D returns d as the standard library's type.
+func (d Duration) D() time.Duration { return time.Duration(d) }
+
+// String returns d as a document writes it.
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalText writes d as UnmarshalText reads it.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads a string such as "30s".
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return err
+	}
+	if v < 0 {
+		return fmt.Errorf("duration %s is negative", v)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// UnmarshalYAML reads a string such as "30s". A mistake in it does not end the
+// decoding of the document, so that further mistakes are found as well.
+func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
+	var text string
+	err := n.Decode(&text)
+	if err == nil {
+		err = d.UnmarshalText([]byte(text))
+	}
+	if err != nil {
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %v", n.Line, err)}}
+	}
+	return nil
+}
+
+// JSONSchema says what a duration looks like.
+func (Duration) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{
+		Type:     "string",
+		Title:    "duration",
+		Pattern:  `^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`,
+		Examples: []any{"30s", "1h30m"},
+	}
+}

@@ -24,9 +24,9 @@ import (
 // The client's limits, as measured.
 const (
 	maxRetries      = 10
-	maxOverloads    = 3   // requests, not retries
-	maxBetaDrops    = 5   // on 400 it leaves out one beta after another
-	maxRetryAfter   = 60  // seconds; above it, the error is shown at once
+	maxOverloads    = 3  // requests, not retries
+	maxBetaDrops    = 5  // on 400 it leaves out one beta after another
+	maxRetryAfter   = 60 // seconds; above it, the error is shown at once
 	stallTimeout    = 300 * time.Second
 	requestTimeout  = 600 * time.Second
 	backoffLongest  = 39 * time.Second
@@ -42,6 +42,7 @@ type client struct {
 	base string
 	key  string
 	rand *rand.Rand
+	more http.Header // for the simulator
 }
 
 // outcome is what one prompt came to.
@@ -128,6 +129,7 @@ func (c *client) once(ctx context.Context, body []byte, betas []string, retry in
 		return err
 	}
 	maps.Copy(req.Header, headers(c.key, betas, retry))
+	maps.Copy(req.Header, c.more)
 	out.requests++
 	began := time.Now()
 	resp, err := c.http.Do(req)

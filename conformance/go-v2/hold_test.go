@@ -7,8 +7,9 @@ import (
 	"github.com/anthropics/anthropic-sdk-go/v2"
 )
 
-// drain makes a request whose output leaves the organization's output bucket
-// so deep in debt that the next request has to wait 100 s.
+// drain makes a request whose output leaves the organization's output bucket so
+// deep in debt that the next request has to wait 92 s, and on top of that
+// as long as the gateway thinks prudent.
 func drain(t *testing.T, purpose string) {
 	t.Helper()
 	client, _ := newClient(purpose)
@@ -70,8 +71,8 @@ func held(t *testing.T, purpose string, request func(anthropic.Client) (string, 
 	if answer == "" {
 		t.Error("no text in the answer")
 	}
-	if took < 95*time.Second || took > 140*time.Second {
-		t.Errorf("held for %v, want about 100 s", took)
+	if took < 95*time.Second || took > 190*time.Second {
+		t.Errorf("held for %v, want 95 to 190 s", took)
 	}
 	if n := sent.Load(); n != 1 {
 		t.Errorf("the SDK sent %d requests, want 1", n)

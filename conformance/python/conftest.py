@@ -77,7 +77,8 @@ def tokens(n):
 
 def drain(purpose):
     """Makes a request whose output leaves the organization's output bucket so
-    deep in debt that the next request has to wait 100 s."""
+    deep in debt that the next request has to wait 92 s, and on top of that
+    as long as the gateway thinks prudent."""
     client, _ = new_client(purpose)
     with client.messages.stream(**ask("Write at great length.", 64_000), **tokens(20_000)) as stream:
         stream.until_done()

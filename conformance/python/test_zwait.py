@@ -11,7 +11,7 @@ def test_short_deadline(waits):
     was = waits["refused"].result(timeout=100)
     assert isinstance(was.error, anthropic.RateLimitError)
     assert was.error.type == "rate_limit_error"
-    assert 10 <= was.after <= 60
+    assert 2 <= was.after <= 60
     assert was.took < 5
     assert was.reached_upstream == 1, "only the one that drained the quota"
 
@@ -21,6 +21,6 @@ def test_short_deadline(waits):
 def test_held_100_seconds(form, waits):
     held = waits[f"hold_{form}"].result(timeout=200)
     assert text(held.message)
-    assert 95 < held.took < 140, f"held for {held.took} s, want about 100"
+    assert 95 < held.took < 190, f"held for {held.took} s, want 95 to 190"
     assert held.sent == 1, "requests of the SDK"
     assert upstream(f"hold-{form}")["requests"] == 2, "one drained the quota, one was held"

@@ -72,7 +72,8 @@ export async function eventually(milliseconds, what, ok) {
 
 /**
  * Makes a request whose output leaves the organization's output bucket so deep
- * in debt that the next request has to wait 100 s.
+ * in debt that the next request has to wait 92 s, and on top of that as long as
+ * the gateway thinks prudent.
  */
 export async function drain(purpose) {
   const { client } = newClient(purpose);

@@ -18,7 +18,7 @@ describe('a request that the quota holds back for 100 s', { concurrency: true, .
       const took = (Date.now() - began) / 1000;
       t.diagnostic(`held for ${took} s`);
       assert.ok(text(message));
-      assert.ok(took > 95 && took < 140, `held for ${took} s, want about 100`);
+      assert.ok(took > 95 && took < 190, `held for ${took} s, want 95 to 190`);
       assert.equal(sent(), 1, 'requests of the SDK');
       assert.equal((await upstream(purpose)).requests, 2, 'one drained the quota, one was held');
     });

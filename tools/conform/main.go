@@ -64,13 +64,7 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 	if err := os.MkdirAll(logs, 0o755); err != nil {
 		return err
 	}
-	data, err := os.MkdirTemp("", "weir-conformance-*")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
-
-	env, stop, err := s.servers(ctx, logs, data)
+	env, stop, err := s.servers(ctx, logs)
 	defer stop()
 	if err != nil {
 		return err
@@ -80,7 +74,7 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 
 // servers starts the simulator and the gateway, and returns the environment
 // that tells the suites where they are, and what stops both.
-func (s settings) servers(ctx context.Context, logs, data string) (env []string, stop func(), err error) {
+func (s settings) servers(ctx context.Context, logs string) (env []string, stop func(), err error) {
 	var started []*server
 	stop = func() {
 		for _, srv := range slices.Backward(started) {
@@ -108,7 +102,7 @@ func (s settings) servers(ctx context.Context, logs, data string) (env []string,
 		return []string{"SIM_URL=" + upstream, "WEIR_URL=" + upstream, "WEIR_DIRECT=1"}, stop, nil
 	}
 	serve, err := start("serve", func(s *server) string { return s.address(1) + "/healthz" },
-		"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", upstream, "--data", data)
+		"serve", "--listen", "127.0.0.1:0", "--admin", "localhost:0", "--upstream", upstream)
 	if err != nil {
 		return nil, stop, err
 	}

@@ -77,7 +77,7 @@ func (s *server) address(n int) string {
 	return all[n]
 }
 
-var announcement = regexp.MustCompile(`(?m)^weir: (data plane|admin plane|sim|simulator|listening).*$`)
+var announcement = regexp.MustCompile(`(?m)^weir: (data|admin) plane .*$|^weir sim: .*$`)
 
 // listening returns the lines of the log that name the server's own addresses.
 func (s *server) listening() string {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/weir-gateway/weir/internal/load"
 	"github.com/weir-gateway/weir/sim"
@@ -166,8 +165,17 @@ func openBrowser(ctx context.Context, url string) {
 	}
 }
 
-// isTerminal reports whether w is one that a table can be redrawn on.
+// isTerminal reports whether w is one that a table can be redrawn on: a
+// character device that is not the null one.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
+	if !ok || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -90,7 +91,7 @@ func judge(out io.Writer, with reading) error {
 	case with.Overloaded+with.Failed > 0:
 		return fmt.Errorf("%d requests through Weir failed: %v", with.Overloaded+with.Failed, with.Errors)
 	case with.OK == 0:
-		return fmt.Errorf("no request through Weir was answered in the measured time")
+		return hinted{errors.New("no request through Weir was answered in the measured time"), "give it longer, such as --for 30s"}
 	}
 	fmt.Fprintln(out, "Weir let no 429 through.")
 	return nil

@@ -149,8 +149,8 @@ func TestRequestCarriesWhatSteersTheOtherSide(t *testing.T) {
 			t.Errorf("body lacks %s", want)
 		}
 	}
-	if n := len(body); math.Abs(float64(n)-4000) > 300 {
-		t.Errorf("body of %d bytes, want about 4000", n)
+	if n := len(body); math.Abs(float64(n)-3700) > 300 {
+		t.Errorf("body of %d bytes, want about 3700", n)
 	}
 }
 

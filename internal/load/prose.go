@@ -8,8 +8,9 @@ import (
 )
 
 // CharsPerToken is how many characters of its own text a [Prose] counts as one
-// token. It is an aim only: what a request really held is in its usage.
-const CharsPerToken = 4
+// token: plain English for the models of 2026 (anthropic-api.md §8). It is an
+// aim only; what a request really held is in its usage.
+const CharsPerToken = 3.7
 
 const slabSize = 1 << 17
 
@@ -48,7 +49,7 @@ func (p *Prose) Passage(rng *rand.Rand, n call.Tokens) string {
 func (p *Prose) Opening(n call.Tokens) string { return p.from(0, n) }
 
 func (p *Prose) from(at int, n call.Tokens) string {
-	want := max(int(n)*CharsPerToken, 1)
+	want := max(int(float64(n)*CharsPerToken), 1)
 	if at+want <= len(p.slab) {
 		return p.slab[at : at+want]
 	}

@@ -100,7 +100,7 @@ func TestSizes(t *testing.T) {
 func TestProse(t *testing.T) {
 	p, rng := NewProse(7), rand.New(rand.NewPCG(1, 1))
 	for _, n := range []call.Tokens{0, 1, 500, 14_000, 100_000} {
-		if got, want := len(p.Passage(rng, n)), max(int(n)*CharsPerToken, 1); got != want {
+		if got, want := len(p.Passage(rng, n)), max(int(float64(n)*CharsPerToken), 1); got != want {
 			t.Errorf("%d tokens make %d bytes, want %d", n, got, want)
 		}
 	}

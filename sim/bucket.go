@@ -63,18 +63,39 @@ func (b *bucket) advance(now instant) {
 	}
 }
 
-// run follows one straight line to the instant to.
+// run follows one straight line to the instant to, or two where the others
+// find the bucket empty.
 func (b *bucket) run(to instant) {
 	dt := (to - b.at).Seconds()
-	made := b.flow * dt
-	level := b.level + b.refill()*dt - made
-	// Other consumers are limited too: they take what is there and no more.
-	taken := max(0, min(b.plan.rate(b.at)*dt, level))
-	level -= taken
-	b.admitted += made
-	b.others += taken
-	b.set(level)
+	others := b.plan.rate(b.at)
+	gain := b.refill() - b.flow
+	b.admitted += b.flow * dt
+	for left := dt; left > 0 && others > 0; {
+		taken, until := b.yield(gain, others)
+		step := min(left, until)
+		b.others += taken * step
+		b.set(b.level + (gain-taken)*step)
+		if left -= step; step == until {
+			b.level = 0 // exactly: a rounding error would be there forever
+		}
+		dt = left
+	}
+	b.set(b.level + gain*dt)
 	b.at = to
+}
+
+// yield is what the others get per second from now on, and for how many
+// seconds. They are limited too: they take what is there and no more.
+func (b *bucket) yield(gain, want float64) (taken, until float64) {
+	switch {
+	case b.level > 0 && gain < want:
+		return want, b.level / (want - gain)
+	case b.level < 0 && gain > 0:
+		return 0, -b.level / gain
+	case b.level < 0:
+		return 0, math.Inf(1)
+	}
+	return min(want, max(0, gain)), math.Inf(1) // empty, or filling all the same
 }
 
 // set gives the bucket its new level and counts what does not fit.
@@ -111,9 +132,10 @@ type flow struct {
 }
 
 // pour starts to charge n units over the time d. The bucket must have been
-// advanced.
+// advanced. A time too short to be noticed is none: its speed would drown all
+// others in rounding errors.
 func (b *bucket) pour(n float64, d time.Duration) *flow {
-	if d <= 0 || n <= 0 {
+	if d < time.Millisecond || n <= 0 {
 		b.take(n)
 		return &flow{index: -1}
 	}

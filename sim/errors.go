@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -33,9 +34,7 @@ func (e *apiError) body(requestID string) []byte {
 	var details any
 	if e.code != "" || e.details != nil {
 		m := map[string]any{}
-		for k, v := range e.details {
-			m[k] = v
-		}
+		maps.Copy(m, e.details)
 		if e.code != "" {
 			m["error_code"] = e.code
 		}

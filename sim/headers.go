@@ -8,8 +8,20 @@ import (
 	"time"
 )
 
-// headerGroups are the groups of rate-limit headers, by limiter.
-var headerGroups = [numLimiters]string{"Requests", "Input-Tokens", "Output-Tokens"}
+// group is the names of one group of rate-limit headers: limit, remaining and
+// reset.
+type group [3]string
+
+func newGroup(name string) group {
+	prefix := "Anthropic-Ratelimit-" + name
+	return group{prefix + "-Limit", prefix + "-Remaining", prefix + "-Reset"}
+}
+
+// The groups of rate-limit headers.
+var (
+	limiterGroups = [numLimiters]group{newGroup("Requests"), newGroup("Input-Tokens"), newGroup("Output-Tokens")}
+	tokensGroup   = newGroup("Tokens")
+)
 
 // figures are what one group of rate-limit headers says.
 type figures struct {
@@ -43,30 +55,30 @@ func sum(in, out figures) figures {
 }
 
 // write sets the three headers of a group.
-func (f figures) write(h http.Header, group string) {
-	prefix := "Anthropic-Ratelimit-" + group
-	h[prefix+"-Limit"] = []string{strconv.FormatInt(f.limit, 10)}
-	h[prefix+"-Remaining"] = []string{strconv.FormatInt(f.remaining, 10)}
-	h[prefix+"-Reset"] = []string{f.reset.UTC().Format(time.RFC3339)}
+func (f figures) write(h http.Header, g group) {
+	values := [3]string{
+		strconv.FormatInt(f.limit, 10), strconv.FormatInt(f.remaining, 10), f.reset.UTC().Format(time.RFC3339),
+	}
+	for i, name := range g {
+		h[name] = []string{values[i]}
+	}
 }
 
 // writeLimits sets the rate-limit headers of an admitted or refused request.
 func (t *ticket) writeLimits(h http.Header, c clock) {
 	omit := t.org.rules.OmitHeaders
-	var shown [numLimiters]figures
 	for l, r := range t.reading {
 		if !r.known {
 			continue
 		}
-		shown[l] = r.show(l, c)
-		if group := headerGroups[l]; !slices.Contains(omit, omitNames[l]) {
-			shown[l].write(h, group)
+		if !slices.Contains(omit, omitNames[l]) {
+			r.show(l, c).write(h, limiterGroups[l])
 		}
 	}
 	in, inKnown := t.strictest(input, c)
 	out, outKnown := t.strictest(output, c)
 	if inKnown && outKnown && !slices.Contains(omit, "tokens") {
-		sum(in, out).write(h, "Tokens")
+		sum(in, out).write(h, tokensGroup)
 	}
 }
 

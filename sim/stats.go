@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -102,12 +103,8 @@ func (s *Server) Stats() Stats {
 	s.counters.mu.Lock()
 	st.Since = s.clock.date(s.counters.since)
 	st.Requests = s.counters.requests
-	for k, v := range s.counters.statuses {
-		st.Status[k] = v
-	}
-	for k, v := range s.counters.limited {
-		st.Limited[k] = v
-	}
+	maps.Copy(st.Status, s.counters.statuses)
+	maps.Copy(st.Limited, s.counters.limited)
 	s.counters.mu.Unlock()
 	s.eachPool(now, func(o *organization, p *pool) {
 		for l, b := range p.main {

@@ -1,9 +1,9 @@
 package sim
 
 import (
-	"hash/crc32"
 	"math"
 	"unicode"
+	"unicode/utf8"
 )
 
 // classes of characters that tokenizers treat alike.
@@ -55,21 +55,36 @@ func textTokens(family string, text string) float64 {
 		return 0
 	}
 	var n [numClasses]int
-	for _, r := range text {
-		if r < 128 {
-			n[asciiClass[r]]++
-		} else {
-			n[wideClass(r)]++
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; c < utf8.RuneSelf {
+			n[asciiClass[c]]++
+			continue
 		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		n[wideClass(r)]++
+		i += size - 1
 	}
 	w := weights[family]
 	sum := 0.0
 	for class, count := range n {
 		sum += w[class] * float64(count)
 	}
-	hash := crc32.Checksum([]byte(text[:min(len(text), 4096)]), crc32.IEEETable) ^ uint32(len(text))*2654435761
-	noise := (float64(hash)/math.MaxUint32 - 0.5) * 0.08
+	noise := (float64(hashOf(text))/math.MaxUint32 - 0.5) * 0.08
 	return max(1, sum*(1+noise))
+}
+
+// hashOf is FNV-1a over the length and the ends of the text.
+func hashOf(text string) uint32 {
+	const ends = 256
+	h := uint32(2166136261) ^ uint32(len(text))
+	mix := func(s string) {
+		for i := range len(s) {
+			h = (h ^ uint32(s[i])) * 16777619
+		}
+	}
+	mix(text[:min(len(text), ends)])
+	mix(text[max(0, len(text)-ends):])
+	return h ^ h>>15
 }
 
 func wideClass(r rune) int {

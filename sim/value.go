@@ -37,8 +37,12 @@ func (v *value) get(key string) *value {
 			return &v.list[i]
 		}
 	}
-	return &value{}
+	return &absent
 }
+
+// absent is what get returns for a member that is not there. Nobody writes to
+// a value after it was parsed.
+var absent value
 
 // given reports whether the value is there and not null.
 func (v *value) given() bool { return v.kind != 0 && v.kind != kindNull }

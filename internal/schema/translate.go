@@ -38,7 +38,7 @@ func translate(e *jsonschema.ValidationError, source any) []Fault {
 		}
 		return faults
 	case *kind.Type:
-		f.Message = fmt.Sprintf("is a %s, want a %s", k.Got, name(rule, strings.Join(k.Want, " or ")))
+		f.Message = "is " + article(k.Got) + ", want " + article(name(rule, strings.Join(k.Want, " or ")))
 	case *kind.Pattern:
 		f.Message = fmt.Sprintf("%q is not a valid %s", k.Got, name(rule, "value, want "+k.Want))
 	case *kind.Enum:
@@ -88,6 +88,14 @@ func name(rule map[string]any, otherwise string) string {
 		return title
 	}
 	return otherwise
+}
+
+// article puts a or an before a word.
+func article(word string) string {
+	if word != "" && strings.Contains("aeiou", word[:1]) {
+		return "an " + word
+	}
+	return "a " + word
 }
 
 // example is the hint that rule gives.

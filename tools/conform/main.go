@@ -64,17 +64,37 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 	if err := os.MkdirAll(logs, 0o755); err != nil {
 		return err
 	}
-	env, stop, err := s.servers(ctx, logs)
+	upstream, env, stop, err := s.servers(ctx, logs)
 	defer stop()
 	if err != nil {
 		return err
 	}
-	return s.runSuites(ctx, out, logs, env)
+	return errors.Join(s.runSuites(ctx, out, logs, env), s.checkLimited(ctx, upstream))
 }
 
-// servers starts the simulator and the gateway, and returns the environment
-// that tells the suites where they are, and what stops both.
-func (s settings) servers(ctx context.Context, logs string) (env []string, stop func(), err error) {
+// checkLimited checks with the simulator that no request of any suite met a 429
+// of a quota: the gateway holds them back before.
+func (s settings) checkLimited(ctx context.Context, upstream string) error {
+	if s.direct || len(s.suites) == 0 {
+		return nil
+	}
+	var stats struct{ Limited map[string]int }
+	if err := getJSON(ctx, upstream+"/sim/stats", &stats); err != nil {
+		return err
+	}
+	c := result.Count{Passed: 1}
+	var err error
+	if len(stats.Limited) > 0 {
+		c = result.Count{Failed: 1}
+		err = fmt.Errorf("requests met a 429 upstream, by limiter: %v", stats.Limited)
+	}
+	return errors.Join(err, result.Save(s.results, "conformance-upstream", c))
+}
+
+// servers starts the simulator and the gateway. It returns the simulator's
+// address, the environment that tells the suites where both are, and what
+// stops them.
+func (s settings) servers(ctx context.Context, logs string) (upstream string, env []string, stop func(), err error) {
 	var started []*server
 	stop = func() {
 		for _, srv := range slices.Backward(started) {
@@ -95,18 +115,18 @@ func (s settings) servers(ctx context.Context, logs string) (env []string, stop 
 	sim, err := start("sim", func(s *server) string { return s.address(0) + "/sim/stats" },
 		"sim", "--listen", "127.0.0.1:0", "--scenario", filepath.Join(s.root, "conformance", "scenario.yaml"))
 	if err != nil {
-		return nil, stop, err
+		return "", nil, stop, err
 	}
-	upstream := sim.address(0)
+	upstream = sim.address(0)
 	if s.direct {
-		return []string{"SIM_URL=" + upstream, "WEIR_URL=" + upstream, "WEIR_DIRECT=1"}, stop, nil
+		return upstream, []string{"SIM_URL=" + upstream, "WEIR_URL=" + upstream, "WEIR_DIRECT=1"}, stop, nil
 	}
 	serve, err := start("serve", func(s *server) string { return s.address(1) + "/healthz" },
 		"serve", "--listen", "127.0.0.1:0", "--admin", "localhost:0", "--upstream", upstream)
 	if err != nil {
-		return nil, stop, err
+		return "", nil, stop, err
 	}
-	return []string{"SIM_URL=" + upstream, "WEIR_URL=" + serve.address(0), "WEIR_ADMIN_URL=" + serve.address(1)}, stop, nil
+	return upstream, []string{"SIM_URL=" + upstream, "WEIR_URL=" + serve.address(0), "WEIR_ADMIN_URL=" + serve.address(1)}, stop, nil
 }
 
 // runSuites runs the chosen suites at the same time, keeps their counts and

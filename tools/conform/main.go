@@ -64,12 +64,12 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 	if err := os.MkdirAll(logs, 0o755); err != nil {
 		return err
 	}
-	upstream, env, stop, err := s.servers(ctx, logs)
-	defer stop()
+	both, err := s.start(ctx, logs)
+	defer both.stop()
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.runSuites(ctx, out, logs, env), s.checkLimited(ctx, upstream))
+	return errors.Join(s.runSuites(ctx, out, logs, both.env), s.checkLimited(ctx, both.upstream))
 }
 
 // checkLimited checks with the simulator that no request of any suite met a 429
@@ -91,42 +91,51 @@ func (s settings) checkLimited(ctx context.Context, upstream string) error {
 	return errors.Join(err, result.Save(s.results, "conformance-upstream", c))
 }
 
-// servers starts the simulator and the gateway. It returns the simulator's
-// address, the environment that tells the suites where both are, and what
-// stops them.
-func (s settings) servers(ctx context.Context, logs string) (upstream string, env []string, stop func(), err error) {
-	var started []*server
-	stop = func() {
-		for _, srv := range slices.Backward(started) {
-			srv.stop()
-		}
+// servers are the processes that the suites talk to.
+type servers struct {
+	started  []*server
+	upstream string   // the simulator's address
+	env      []string // tells the suites where both are
+}
+
+func (p *servers) stop() {
+	for _, srv := range slices.Backward(p.started) {
+		srv.stop()
 	}
-	start := func(name string, ready func(*server) string, args ...string) (*server, error) {
+}
+
+// start starts the simulator and the gateway, on ports that are free. What it
+// has started is there to be stopped even if there is an error.
+func (s settings) start(ctx context.Context, logs string) (*servers, error) {
+	p := &servers{}
+	launch := func(name string, ready func(*server) string, args ...string) (*server, error) {
 		srv, err := startServer(ctx, filepath.Join(logs, name+".log"), s.bin, args...)
 		if err != nil {
 			return nil, err
 		}
-		started = append(started, srv)
+		p.started = append(p.started, srv)
 		if err := srv.waitReady(ctx, ready); err != nil {
 			return nil, fmt.Errorf("weir %s: %w\n%s", name, err, srv.log())
 		}
 		return srv, nil
 	}
-	sim, err := start("sim", func(s *server) string { return s.address(0) + "/sim/stats" },
+	sim, err := launch("sim", func(s *server) string { return s.address(0) + "/sim/stats" },
 		"sim", "--listen", "127.0.0.1:0", "--scenario", filepath.Join(s.root, "conformance", "scenario.yaml"))
 	if err != nil {
-		return "", nil, stop, err
+		return p, err
 	}
-	upstream = sim.address(0)
+	p.upstream = sim.address(0)
 	if s.direct {
-		return upstream, []string{"SIM_URL=" + upstream, "WEIR_URL=" + upstream, "WEIR_DIRECT=1"}, stop, nil
+		p.env = []string{"SIM_URL=" + p.upstream, "WEIR_URL=" + p.upstream, "WEIR_DIRECT=1"}
+		return p, nil
 	}
-	serve, err := start("serve", func(s *server) string { return s.address(1) + "/healthz" },
-		"serve", "--listen", "127.0.0.1:0", "--admin", "localhost:0", "--upstream", upstream)
+	serve, err := launch("serve", func(s *server) string { return s.address(1) + "/healthz" },
+		"serve", "--listen", "127.0.0.1:0", "--admin", "localhost:0", "--upstream", p.upstream)
 	if err != nil {
-		return "", nil, stop, err
+		return p, err
 	}
-	return upstream, []string{"SIM_URL=" + upstream, "WEIR_URL=" + serve.address(0), "WEIR_ADMIN_URL=" + serve.address(1)}, stop, nil
+	p.env = []string{"SIM_URL=" + p.upstream, "WEIR_URL=" + serve.address(0)}
+	return p, nil
 }
 
 // runSuites runs the chosen suites at the same time, keeps their counts and

@@ -84,6 +84,7 @@ type Call struct {
 	Failures int           // attempts that failed for another reason than pacing
 	Waited   time.Duration // until it was first sent
 	Headroom Headroom      // when its answer came
+	Story    []Attempt     // why it waited, and what each attempt brought
 }
 
 // Content measures a request body without keeping it: what the estimator

@@ -21,6 +21,7 @@ type Event struct {
 	Attempts int
 	Estimate Estimate
 	Usage    Usage
+	Story    []Attempt // not to be changed
 }
 
 // Observer receives events. It must not block.

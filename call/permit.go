@@ -27,12 +27,18 @@ type Account interface {
 // it by Settle, Release or Reject; handing it on hands on that duty. Ending it
 // twice does no harm: the first end counts. It is safe for concurrent use.
 type Permit struct {
+	Wait Wait // how it was waited for
+
 	once    sync.Once
 	account Account
 }
 
 // NewPermit returns a permit drawn on account.
 func NewPermit(account Account) *Permit { return &Permit{account: account} }
+
+// Draw makes a zero permit, which may be part of a larger value, one that is
+// drawn on account.
+func (p *Permit) Draw(account Account) { p.account = account }
 
 // Observe passes on what the answer's headers say about the quota.
 func (p *Permit) Observe(now time.Time, l Limits) { p.account.Observe(now, l) }

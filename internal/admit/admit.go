@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/fair"
 	"github.com/weir-gateway/weir/internal/quota"
 )
 
@@ -20,6 +21,9 @@ import (
 type Config struct {
 	MaxWaiting int64 // calls that may wait at once; 0: 100,000
 	MaxBytes   int64 // of their bodies together; 0: 1 GiB
+
+	Fair    fair.Config        // shares of the classes, bounds of tenants and sessions
+	Weights map[string]float64 // of tenants against each other; missing: 1
 }
 
 // Defaults of [Config], and the number of lanes from which idle ones are
@@ -62,9 +66,10 @@ func New(cfg Config, groups *quota.Groups) *Room {
 // after a failed attempt takes its old place.
 func (r *Room) Admit(ctx context.Context, c *call.Call, print string) (*call.Permit, error) {
 	for {
+		now := time.Now()
 		ln := r.lane(print, c.Model)
-		w := newWaiter(c, print)
-		permit, err := ln.enter(time.Now(), w)
+		w := newWaiter(now, c, print, r.cfg.Weights[c.Tenant])
+		permit, err := ln.enter(now, w)
 		if err == errMoved {
 			continue // the lane has just joined another one
 		}
@@ -89,7 +94,6 @@ func (r *Room) await(ctx context.Context, c *call.Call, w *waiter) (*call.Permit
 		refusal = &call.Refusal{Reason: call.ClientGone, Cause: context.Cause(ctx)}
 	}
 	now := time.Now()
-	refusal.Waited = now.Sub(c.Received)
 	if r.leave(now, w, refusal) {
 		return nil, refusal
 	}

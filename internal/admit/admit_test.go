@@ -254,6 +254,7 @@ func TestComesBackToTheHead(t *testing.T) {
 		}
 		enter("second", d.call(30_000, time.Hour))
 		p.Reject(time.Now(), call.Limits{}, call.Verdict{Kind: call.RateLimited, Named: true, Limiter: call.InputTokens, RetryAfter: 5 * time.Second})
+		first.Attempts = 1 // as the corridor counts
 		enter("first", first)
 		wg.Wait()
 		if got := <-order; got != "first" {

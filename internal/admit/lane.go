@@ -3,43 +3,12 @@ package admit
 import (
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/fair"
 	"github.com/weir-gateway/weir/internal/quota"
 )
-
-// waiter is one call in a queue.
-type waiter struct {
-	fair.Item
-	print    string
-	demand   quota.Demand
-	size     int
-	class    call.Class
-	received time.Time
-	deadline time.Time
-	lane     atomic.Pointer[lane] // where it waits; changes when lanes join
-	out      chan outcome         // capacity 1: the lane never blocks on it
-}
-
-type outcome struct {
-	permit *call.Permit
-	err    error
-}
-
-// QueueItem implements [fair.Waiter].
-func (w *waiter) QueueItem() *fair.Item { return &w.Item }
-
-func newWaiter(c *call.Call, print string) *waiter {
-	return &waiter{
-		Item: fair.Item{Seq: c.Seq}, print: print, size: len(c.Body), class: c.Class,
-		demand:   quota.Demand{Input: c.Estimate.Input, Spread: c.Estimate.Spread, Stream: c.Stream},
-		received: c.Received, deadline: c.Deadline,
-		out: make(chan outcome, 1),
-	}
-}
 
 // lane is the queue in front of one organization and model group.
 type lane struct {
@@ -49,7 +18,7 @@ type lane struct {
 	key    laneKey
 	moved  *lane // the lane that took over; this one is empty for good
 	group  *quota.Group
-	queue  fair.Queue[*waiter]
+	queue  *fair.Queue
 	timer  *time.Timer // wakes the lane when its head may go
 	bound  string      // what holds the head
 	headAt time.Time   // when the head may go
@@ -61,7 +30,7 @@ type lane struct {
 var errMoved = errors.New("lane moved")
 
 func newLane(r *Room, key laneKey, g *quota.Group) *lane {
-	ln := &lane{room: r, key: key, group: g}
+	ln := &lane{room: r, key: key, group: g, queue: fair.New(r.cfg.Fair)}
 	ln.timer = time.AfterFunc(time.Hour, ln.wake)
 	ln.timer.Stop()
 	return ln
@@ -77,33 +46,40 @@ func (ln *lane) enter(now time.Time, w *waiter) (*call.Permit, error) {
 	}
 	ln.last = now
 	w.lane.Store(ln)
+	w.Cost = ln.group.Cost(w.demand.Input, w.output)
 	d := ln.group.Check(now, w.demand)
 	if d.Never {
-		return nil, tooLarge(w, d.Limit)
+		return nil, w.tooLarge(d.Limit)
 	}
-	if ln.queue.Len() == 0 && d.Wait == 0 {
-		return ln.reserve(now, w), nil
+	if !now.Before(w.deadline) && d.Wait > 0 {
+		return nil, ln.refusal(now, w, call.TimedOut)
 	}
-	if now.Before(w.deadline) && ln.room.admitted(w.size) {
-		ln.queue.Push(w)
-		ln.input += w.demand.Input
-		ln.pump(now)
+	if !ln.room.admitted(w.size) && !ln.makeRoom(now, w) {
+		return nil, ln.refusal(now, w, call.QueueFull)
+	}
+	w.out = make(chan outcome, 1)
+	w.noteQueue(ln)
+	ln.queue.Push(&w.Item)
+	ln.input += w.demand.Input
+	ln.pump(now)
+	select {
+	case out := <-w.out:
+		return out.permit, out.err
+	default:
 		return nil, nil
 	}
-	reason := call.QueueFull
-	if !now.Before(w.deadline) {
-		reason = call.TimedOut
-	}
-	refusal := &call.Refusal{Reason: reason, Waited: now.Sub(w.received)}
-	ln.explain(now, w, refusal)
-	return nil, refusal
 }
 
-// reserve debits w's demand and makes out its permit.
-func (ln *lane) reserve(now time.Time, w *waiter) *call.Permit {
-	t := &ticket{print: w.print, flight: ln.group.Reserve(now, w.demand)}
-	t.lane.Store(ln)
-	return call.NewPermit(t)
+// makeRoom gives up the newest of the less urgent calls in favour of w.
+func (ln *lane) makeRoom(now time.Time, w *waiter) bool {
+	newest := ln.queue.Newest()
+	if newest == nil || newest.Class <= w.Class {
+		return false
+	}
+	victim := newest.Value.(*waiter)
+	ln.take(victim)
+	victim.out <- outcome{err: ln.refusal(now, victim, call.QueueFull)}
+	return ln.room.admitted(w.size)
 }
 
 // wake is called by the timer when the head may go.
@@ -118,35 +94,53 @@ func (ln *lane) wake() {
 // pump lets out everybody who may go, and sets the timer for the next.
 func (ln *lane) pump(now time.Time) {
 	for {
-		head, ok := ln.queue.Head()
-		if !ok {
+		head := ln.queue.Head()
+		if head == nil {
 			ln.timer.Stop()
 			ln.bound = ""
 			return
 		}
-		d := ln.group.Check(now, head.demand)
+		w := head.Value.(*waiter)
+		d := ln.group.Check(now, w.demand)
 		if d.Wait > 0 {
+			w.permit.Wait.BoundBy = d.Bound
 			ln.bound, ln.headAt = d.Bound, now.Add(d.Wait)
 			ln.timer.Reset(d.Wait)
 			return
 		}
-		ln.take(head)
 		if d.Never {
-			head.out <- outcome{err: tooLarge(head, d.Limit)}
+			ln.take(w)
+			w.out <- outcome{err: w.tooLarge(d.Limit)}
 			continue
 		}
-		head.out <- outcome{permit: ln.reserve(now, head)}
+		ln.let(now, w)
 	}
 }
 
-// take removes w from the queue and from all counts.
+// let sends the head on its way with a permit.
+func (ln *lane) let(now time.Time, w *waiter) {
+	ln.queue.Send(&w.Item)
+	w.sentFrom = ln.queue
+	ln.uncount(w)
+	ln.group.Reserve(now, w.demand, &w.flight)
+	w.permit.Draw(w)
+	w.permit.Wait.Took = now.Sub(w.entered)
+	w.out <- outcome{permit: &w.permit}
+}
+
+// take removes w from the queue without sending it. It reports whether w was
+// there.
 func (ln *lane) take(w *waiter) bool {
-	if !ln.queue.Remove(w) {
+	if !ln.queue.Remove(&w.Item) {
 		return false
 	}
+	ln.uncount(w)
+	return true
+}
+
+func (ln *lane) uncount(w *waiter) {
 	ln.input -= w.demand.Input
 	ln.room.left(w.size)
-	return true
 }
 
 // leave takes w out because it no longer wants to wait. It reports done =
@@ -158,7 +152,7 @@ func (ln *lane) leave(now time.Time, w *waiter, refusal *call.Refusal) (done, le
 		return false, false
 	}
 	if refusal.Reason == call.TimedOut {
-		ln.explain(now, w, refusal)
+		*refusal = *ln.refusal(now, w, call.TimedOut)
 	}
 	if !ln.take(w) {
 		return true, false
@@ -167,20 +161,15 @@ func (ln *lane) leave(now time.Time, w *waiter, refusal *call.Refusal) (done, le
 	return true, true
 }
 
-// explain completes a refusal with what holds w, and when a call like it could
-// go if it came back: after everybody who waits now.
-func (ln *lane) explain(now time.Time, w *waiter, refusal *call.Refusal) {
+// refusal says what holds w, and when a call like it could go if it came back:
+// after everybody who waits now.
+func (ln *lane) refusal(now time.Time, w *waiter, reason call.Reason) *call.Refusal {
 	ahead := w.demand
 	ahead.Input += ln.input
 	wait, bound, limit := ln.group.Backlog(now, ahead, ln.queue.Len()+1)
-	refusal.Limiter, refusal.Need, refusal.Limit = bound, w.demand.Input, limit
-	refusal.RetryIn = max(wait, time.Second)
-}
-
-func tooLarge(w *waiter, limit call.Tokens) *call.Refusal {
 	return &call.Refusal{
-		Reason: call.TooLarge, Limiter: call.InputTokens,
-		Need: w.demand.Input, Limit: limit,
+		Reason: reason, Limiter: bound, Need: w.demand.Input, Limit: limit,
+		RetryIn: max(wait, time.Second), Waited: now.Sub(w.received),
 	}
 }
 
@@ -202,14 +191,14 @@ func (ln *lane) joinTo(now time.Time, target *lane) {
 	ln.timer.Stop()
 	ln.moved = target
 	target.group.Absorb(now, ln.group)
-	for {
-		w, ok := ln.queue.Head()
-		if !ok {
-			break
-		}
-		ln.queue.Remove(w)
+	var moving []*waiter
+	for it := range ln.queue.All {
+		moving = append(moving, it.Value.(*waiter))
+	}
+	for _, w := range moving {
+		ln.queue.Remove(&w.Item)
 		w.lane.Store(target)
-		target.queue.Push(w)
+		target.queue.Push(&w.Item)
 		target.input += w.demand.Input
 	}
 	target.pump(now)

@@ -59,9 +59,9 @@ func (ln *lane) report(now time.Time) call.LaneReport {
 		Organization: ln.key.account, Group: ln.key.group, Waiting: ln.queue.Len(),
 		InFlight: ln.group.InFlight(), BoundBy: ln.bound, ByClass: map[string]int{},
 	}
-	for w := range ln.queue.All {
-		out.ByClass[w.class.String()]++
-		out.OldestWait = max(out.OldestWait, now.Sub(w.received).Seconds())
+	for it := range ln.queue.All {
+		out.ByClass[it.Class.String()]++
+		out.OldestWait = max(out.OldestWait, now.Sub(it.Value.(*waiter).received).Seconds())
 	}
 	if out.Waiting > 0 {
 		in := max(0, ln.headAt.Sub(now).Seconds())

@@ -26,10 +26,16 @@ func header(now time.Time, share float64) (l call.Limits) {
 // known returns a group whose limits an answer has shown.
 func known(share float64) *quota.Group {
 	g := quota.NewGroup(epoch, false)
-	f := g.Reserve(epoch, quota.Demand{Input: 1})
+	f := reserve(g, epoch, quota.Demand{Input: 1})
 	g.Observe(epoch, f, header(epoch, share))
 	g.Settle(epoch, f, call.Usage{Input: 1, Output: 1, Exact: true})
 	return g
+}
+
+func reserve(g *quota.Group, now time.Time, d quota.Demand) *quota.Flight {
+	f := new(quota.Flight)
+	g.Reserve(now, d, f)
+	return f
 }
 
 func TestUnknownOrganizationIsProbed(t *testing.T) {
@@ -38,7 +44,7 @@ func TestUnknownOrganizationIsProbed(t *testing.T) {
 	if dec := g.Check(epoch, d); dec.Wait != 0 {
 		t.Fatalf("the first call must go at once: %+v", dec)
 	}
-	f := g.Reserve(epoch, d)
+	f := reserve(g, epoch, d)
 	if dec := g.Check(epoch, d); dec.Wait == 0 || dec.Bound != "window" {
 		t.Fatalf("the second must wait for the first's answer: %+v", dec)
 	}
@@ -47,7 +53,7 @@ func TestUnknownOrganizationIsProbed(t *testing.T) {
 		if dec := g.Check(epoch, d); dec.Wait != 0 {
 			t.Fatalf("known and full, and yet %+v", dec)
 		}
-		g.Reserve(epoch, d)
+		reserve(g, epoch, d)
 	}
 }
 
@@ -57,7 +63,7 @@ func TestWithoutHeadersTheWindowOpensSlowly(t *testing.T) {
 	for range 4 { // four round trips
 		var flights []*quota.Flight
 		for g.Check(epoch, quota.Demand{Input: 10}).Wait == 0 {
-			flights = append(flights, g.Reserve(epoch, quota.Demand{Input: 10}))
+			flights = append(flights, reserve(g, epoch, quota.Demand{Input: 10}))
 		}
 		most = len(flights)
 		for _, f := range flights {
@@ -102,7 +108,7 @@ func TestLargerThanTheBucket(t *testing.T) {
 func TestCacheReadsAreFree(t *testing.T) {
 	for _, counted := range []bool{false, true} {
 		g := quota.NewGroup(epoch, counted)
-		f := g.Reserve(epoch, quota.Demand{Input: 100})
+		f := reserve(g, epoch, quota.Demand{Input: 100})
 		g.Observe(epoch, f, header(epoch, 0.5))
 		before := g.Headroom(epoch)[call.InputTokens]
 		g.Settle(epoch, f, call.Usage{Input: 100, CacheRead: 60_000, Exact: true})
@@ -115,7 +121,7 @@ func TestCacheReadsAreFree(t *testing.T) {
 
 func TestRejectionHoldsAndTeaches(t *testing.T) {
 	g := known(0.5)
-	f := g.Reserve(epoch, quota.Demand{Input: 10_000})
+	f := reserve(g, epoch, quota.Demand{Input: 10_000})
 	g.Reject(epoch, f, call.Limits{}, call.Verdict{Kind: call.RateLimited, Named: true, Limiter: call.InputTokens, RetryAfter: 7 * time.Second})
 	// The level can be no higher than what would let 10k in after 7 s.
 	if left := g.Headroom(epoch)[call.InputTokens]; left > (10_000-70_000)/600e3+0.001 {
@@ -131,13 +137,13 @@ func TestRejectionHoldsAndTeaches(t *testing.T) {
 
 func TestRejectedFromFullBucketNeverFits(t *testing.T) {
 	g := known(1)
-	f := g.Reserve(epoch, quota.Demand{Input: 550_000})
+	f := reserve(g, epoch, quota.Demand{Input: 550_000})
 	v := call.Verdict{Kind: call.RateLimited, Named: true, Limiter: call.InputTokens, RetryAfter: time.Second}
 	if !g.Reject(epoch, f, call.Limits{}, v) {
 		t.Error("refused although the bucket was full: it can never fit")
 	}
 	g = known(0.5)
-	f = g.Reserve(epoch, quota.Demand{Input: 50_000})
+	f = reserve(g, epoch, quota.Demand{Input: 50_000})
 	if g.Reject(epoch, f, call.Limits{}, v) {
 		t.Error("a small request may fit later")
 	}
@@ -147,7 +153,7 @@ func TestConcurrencyComplaintsShrinkTheWindow(t *testing.T) {
 	g := known(1)
 	var flights []*quota.Flight
 	for range 10 {
-		flights = append(flights, g.Reserve(epoch, quota.Demand{Input: 10}))
+		flights = append(flights, reserve(g, epoch, quota.Demand{Input: 10}))
 	}
 	g.Reject(epoch, flights[0], call.Limits{}, call.Verdict{Kind: call.Concurrency})
 	if dec := g.Check(epoch, quota.Demand{Input: 10}); dec.Bound != "window" {
@@ -164,8 +170,8 @@ func TestConcurrencyComplaintsShrinkTheWindow(t *testing.T) {
 
 func TestOldAnswerDoesNotBringBackAnOldLimit(t *testing.T) {
 	g := known(1)
-	old := g.Reserve(epoch.Add(time.Second), quota.Demand{Input: 10})
-	young := g.Reserve(epoch.Add(2*time.Second), quota.Demand{Input: 10})
+	old := reserve(g, epoch.Add(time.Second), quota.Demand{Input: 10})
+	young := reserve(g, epoch.Add(2*time.Second), quota.Demand{Input: 10})
 	half := header(epoch.Add(2*time.Second), 1)
 	for i := range half.Bucket {
 		half.Bucket[i].Limit /= 2
@@ -180,7 +186,7 @@ func TestOldAnswerDoesNotBringBackAnOldLimit(t *testing.T) {
 
 func TestAbsorbTakesOverWhatIsUnderWay(t *testing.T) {
 	a, b := known(0.5), known(0.5)
-	f := b.Reserve(epoch, quota.Demand{Input: 60_000})
+	f := reserve(b, epoch, quota.Demand{Input: 60_000})
 	a.Absorb(epoch, b)
 	if a.InFlight() != 1 || math.Abs(a.Headroom(epoch)[call.InputTokens]-0.4) > 0.001 {
 		t.Errorf("%d in flight, %v", a.InFlight(), a.Headroom(epoch))
@@ -215,7 +221,7 @@ func TestInvariants(t *testing.T) {
 			},
 			"reserve": func(t *rapid.T) {
 				d := quota.Demand{Input: call.Tokens(tokens.Draw(t, "input")), Stream: rapid.Bool().Draw(t, "stream")}
-				flights = append(flights, g.Reserve(now, d))
+				flights = append(flights, reserve(g, now, d))
 			},
 			"observe": func(t *rapid.T) {
 				if len(flights) > 0 {
@@ -276,7 +282,7 @@ func BenchmarkReserveSettle(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		now = now.Add(time.Millisecond)
-		f := g.Reserve(now, quota.Demand{Input: 1, Spread: 0.1, Stream: true})
+		f := reserve(g, now, quota.Demand{Input: 1, Spread: 0.1, Stream: true})
 		g.Settle(now, f, call.Usage{Input: 1, Output: 1, Exact: true})
 	}
 }

@@ -114,11 +114,11 @@ func (g *Group) advance(now time.Time) {
 	}
 }
 
-// Reserve debits d, which must be sent right away, and returns the flight
-// that its answer is to be reported to.
-func (g *Group) Reserve(now time.Time, d Demand) *Flight {
+// Reserve debits d, which must be sent right away. What comes of it is to be
+// reported to f, a zero Flight, which belongs to the group until it has ended.
+func (g *Group) Reserve(now time.Time, d Demand, f *Flight) {
 	g.advance(now)
-	f := &Flight{sent: now, input: float64(d.Input), stream: d.Stream}
+	*f = Flight{sent: now, input: float64(d.Input), stream: d.Stream}
 	requests, input := &g.bucket[call.Requests], &g.bucket[call.InputTokens]
 	requests.take(1)
 	input.take(f.input)
@@ -132,7 +132,19 @@ func (g *Group) Reserve(now time.Time, d Demand) *Flight {
 		g.bucket[call.OutputTokens].own += f.drain
 	}
 	g.flights.push(f)
-	return f
+}
+
+// Cost is the dominant share of a demand: the largest part that it takes of
+// any limiter's minute. An unknown limit counts as a large one.
+func (g *Group) Cost(input, output call.Tokens) float64 {
+	part := func(l call.Limiter, n, guess float64) float64 {
+		if b := &g.bucket[l]; b.known() {
+			return n / b.limit
+		}
+		return n / guess
+	}
+	return max(part(call.Requests, 1, 1000), part(call.InputTokens, float64(input), 2e6),
+		part(call.OutputTokens, float64(output), 400e3))
 }
 
 // Headroom returns the share left of each limiter, NaN where it is unknown.

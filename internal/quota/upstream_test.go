@@ -200,7 +200,7 @@ func (w *world) pump() {
 			return
 		}
 		w.queue = w.queue[1:]
-		j.flight, j.sent = w.group.Reserve(w.now, d), w.now
+		j.flight, j.sent = reserve(w.group, w.now, d), w.now
 		w.sent++
 		w.after(w.latency(), func() { w.arrive(j) })
 	}

@@ -18,10 +18,10 @@ var registries = []string{
 func TestNoRegistryHosts(t *testing.T) {
 	walk(t, func(name string, data []byte) {
 		for _, host := range registries {
-			if i := bytes.Index(data, []byte(host)); i >= 0 {
+			if before, _, ok := bytes.Cut(data, []byte(host)); ok {
 				t.Errorf("%s:%d names the package registry %s…: remove it; for npm's lock file, "+
 					"omit-lockfile-registry-resolved=true in .npmrc does it",
-					name, 1+bytes.Count(data[:i], []byte("\n")), host)
+					name, 1+bytes.Count(before, []byte("\n")), host)
 			}
 		}
 	})

@@ -132,7 +132,34 @@ func WithQueueBound(calls, bytes int64) Option {
 		if calls < 0 || bytes < 0 {
 			return fmt.Errorf("queue bounds must not be negative: %d calls, %d bytes", calls, bytes)
 		}
-		s.queue = admit.Config{MaxWaiting: calls, MaxBytes: bytes}
+		s.queue.MaxWaiting, s.queue.MaxBytes = calls, bytes
+		return nil
+	}
+}
+
+// WithTenantWeight gives a tenant another share than the others, which weigh 1
+// each: one of weight 2 gets twice as much while both want more.
+func WithTenantWeight(name string, weight float64) Option {
+	return func(s *settings) error {
+		if !(weight > 0) {
+			return fmt.Errorf("tenant %q: weight %v is not above 0", name, weight)
+		}
+		if s.queue.Weights == nil {
+			s.queue.Weights = map[string]float64{}
+		}
+		s.queue.Weights[name] = weight
+		return nil
+	}
+}
+
+// WithConcurrencyBounds bounds the calls that one tenant, and one session of
+// Claude Code, may have under way at once. 0 means no bound, the default.
+func WithConcurrencyBounds(perTenant, perSession int) Option {
+	return func(s *settings) error {
+		if perTenant < 0 || perSession < 0 {
+			return fmt.Errorf("bounds must not be negative: %d per tenant, %d per session", perTenant, perSession)
+		}
+		s.queue.Fair.MaxPerTenant, s.queue.Fair.MaxPerSession = perTenant, perSession
 		return nil
 	}
 }

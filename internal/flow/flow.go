@@ -104,8 +104,13 @@ func (f *Corridor) attempts(ctx context.Context, c *call.Call) (*http.Response, 
 		if err != nil {
 			return nil, err
 		}
+		sent := time.Now()
 		a := f.Upstream.Send(ctx, c, key)
 		a.Limits = f.Limits(a.Header)
+		c.Tell(call.Attempt{
+			At: sent, Wait: permit.Wait, Key: key.Name,
+			Status: a.Status, Kind: a.Verdict.Kind.String(), Took: time.Since(sent),
+		})
 		f.Keys.Observe(time.Now(), key, a.Limits, a.Verdict)
 		if ctx.Err() != nil {
 			a.Discard()

@@ -104,16 +104,24 @@ func (o *organization) refuse(now instant, t *ticket, q *request) *refusal {
 			"sales at https://www.anthropic.com/contact-sales to discuss your options for a rate limit increase."
 		return &refusal{limiter: ConcurrencyLimit, err: e}
 	}
+	var r *refusal
+	var longest time.Duration
 	for _, p := range t.pools {
 		need := [numLimiters]float64{1, t.claim.inputOf(p), t.claim.reserve}
 		for l := range numLimiters {
-			if wait, short := o.short(p, l, need[l]); short {
-				return &refusal{limiter: limiterNames[l], err: o.overLimit(p, l, q, wait)}
+			wait, short := o.short(p, l, need[l])
+			if short && r == nil {
+				r = &refusal{limiter: limiterNames[l], err: o.overLimit(p, l, q)}
 			}
+			longest = max(longest, wait)
 		}
-		if r := p.ramp; r != nil && r.used+t.claim.inputOf(p) > r.allowed && r.used > 0 {
-			return &refusal{limiter: RampLimit, err: rampError(r, now)}
-		}
+	}
+	if r != nil { // the message names one limit, the wait is for all of them
+		r.err.retryAfter = max(1, int(math.Ceil(longest.Seconds())))
+		return r
+	}
+	if r := t.pools[0].ramp; r != nil && r.used > 0 && r.used+t.claim.inputOf(t.pools[0]) > r.allowed {
+		return &refusal{limiter: RampLimit, err: rampError(r, now)}
 	}
 	return nil
 }
@@ -138,7 +146,7 @@ func (o *organization) short(p *pool, l int, need float64) (wait time.Duration, 
 }
 
 // overLimit words the 429 of an ordinary limit as the API did in 2026.
-func (o *organization) overLimit(p *pool, l int, q *request, wait time.Duration) *apiError {
+func (o *organization) overLimit(p *pool, l int, q *request) *apiError {
 	b := p.main[l]
 	what := [...]string{"requests per minute", "input tokens per minute", "output tokens per minute"}[l]
 	whose, id := "organization's", "org: "+o.id
@@ -146,7 +154,6 @@ func (o *organization) overLimit(p *pool, l int, q *request, wait time.Duration)
 		whose, id = "workspace's", "workspace: "+p.workspace.id
 	}
 	e := standard(429)
-	e.retryAfter = max(1, int(math.Ceil(wait.Seconds())))
 	e.message = fmt.Sprintf("This request would exceed your %s rate limit of %s %s (%s, model: %s). For details, "+
 		"refer to: https://docs.claude.com/en/api/rate-limits. You can see the response headers for current usage. "+
 		"Please reduce the prompt length or the maximum tokens requested, or try again later. You may also contact "+

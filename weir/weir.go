@@ -56,7 +56,7 @@ func New(opts ...Option) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{log: s.log, recent: newRecent(recentEvents)}
+	g := &Gateway{log: s.log, recent: newRecent(keptEvents)}
 	transport := s.transport
 	if transport == nil {
 		g.transport = upstream.NewTransport()
@@ -133,7 +133,12 @@ func state(r call.QuotaReport) string {
 func (g *Gateway) Queue() call.QueueReport { return g.admission.Queue(time.Now()) }
 
 // Recent returns the latest finished calls, the newest first.
-func (g *Gateway) Recent() []call.Event { return g.recent.list() }
+func (g *Gateway) Recent() []call.Event { return g.recent.list(recentEvents) }
+
+// Request returns what became of one of the latest finished calls, with the
+// story of its waits and attempts. The id is that of the header
+// weir-request-id.
+func (g *Gateway) Request(id string) (call.Event, bool) { return g.recent.find(id) }
 
 // Metrics serves the gateway's metrics in the Prometheus format.
 func (g *Gateway) Metrics() http.Handler { return g.metrics.handler() }

@@ -88,7 +88,7 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		}
 		defer admin.Close()
 		page := dash.New(dash.Source{
-			Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Metrics: g.Metrics(), Ready: g.Ready,
+			Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Metrics: g.Metrics(), Ready: g.Ready,
 			Config: func() any { return c }, Version: version(), Closing: closing,
 		})
 		servers = append(servers, &server{name: "admin plane", http: adminServer(page), listener: admin})

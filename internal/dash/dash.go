@@ -25,6 +25,7 @@ type Source struct {
 	Quota   func() call.QuotaReport
 	Queue   func() call.QueueReport
 	Recent  func() []call.Event // in any order; bounded by whoever keeps them
+	Request func(id string) (call.Event, bool)
 	Metrics http.Handler
 	Ready   func() error
 	Config  func() any // the effective configuration, secrets masked
@@ -85,6 +86,9 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	serve, ok := a.routes[req.URL.Path]
+	if id, one := strings.CutPrefix(req.URL.Path, "/api/v1/requests/"); one {
+		serve, ok = func(w http.ResponseWriter, _ *http.Request) { a.request(w, id) }, true
+	}
 	if name, asset := strings.CutPrefix(req.URL.Path, "/assets/"); asset && a.page.has(name) {
 		serve, ok = a.page.asset, true
 	}

@@ -37,6 +37,15 @@ func source() Source {
 				{ID: "last", At: now, Endpoint: call.Messages, Outcome: "refused", Status: 429, Attempts: 2, Reason: "wait_deadline"},
 			}
 		},
+		Request: func(id string) (call.Event, bool) {
+			return call.Event{
+				ID: id, Endpoint: call.Messages, Outcome: "ok", Estimate: call.Estimate{Input: 700, Spread: 0.1},
+				Story: []call.Attempt{
+					{Wait: call.Wait{Took: 2 * time.Second, BoundBy: "input_tokens", Ahead: 3, Behind: "amber"}, Key: "main", Status: 429, Kind: "rate_limited"},
+					{Wait: call.Wait{Took: time.Second, BoundBy: "retry_after"}, Key: "main", Status: 200, Kind: "ok", Took: time.Second},
+				},
+			}, id == "weir_1"
+		},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "weir_up 1\n") }),
 		Ready:   func() error { return errors.New("draining") },
 		Config:  func() any { return map[string]string{"key": "[secret]"} },
@@ -69,6 +78,11 @@ func TestRoutes(t *testing.T) {
 		{"/api/v1/queue", 200, "application/json", `"waiting":7`},
 		{"/api/v1/requests", 200, "application/json", `"outcome":"refused","reason":"wait_deadline"`},
 		{"/api/v1/requests?limit=0", 400, "application/json", "limit"},
+		{"/api/v1/requests/weir_1", 200, "application/json", `"spread":0.1},`},
+		{"/api/v1/requests/weir_1", 200, "application/json", `"bound_by":"input_tokens","story":[{`},
+		{"/api/v1/requests/weir_1", 200, "application/json", `"ahead":3,"behind":"amber","key":"main","status":429,"kind":"rate_limited"`},
+		{"/api/v1/requests/weir_2", 404, "application/json", "no finished request has the id"},
+		{"/api/v1/requests/", 404, "application/json", "no finished request has the id"},
 		{"/api/v1/config", 200, "application/json", "[secret]"},
 		{"/api/v1/openapi.json", 200, "application/json", `"openapi"`},
 		{"/api/v1/nothing", 404, "application/json", "not_found_error"},
@@ -101,7 +115,7 @@ func TestNothingToTell(t *testing.T) {
 			t.Errorf("%s: %d %s", path, got.Code, got.Body)
 		}
 	}
-	for _, path := range []string{"/metrics", "/api/v1/config"} {
+	for _, path := range []string{"/metrics", "/api/v1/config", "/api/v1/requests/weir_1"} {
 		if got := get(t, h, path); got.Code != 404 {
 			t.Errorf("%s: %d, want 404", path, got.Code)
 		}

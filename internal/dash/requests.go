@@ -31,6 +31,7 @@ type requestView struct {
 type estimateView struct {
 	Input  call.Tokens `json:"input_tokens"`
 	Output call.Tokens `json:"output_tokens"`
+	Spread float64     `json:"spread"` // relative standard error of Input
 }
 
 type usageView struct {
@@ -48,7 +49,7 @@ func view(e call.Event) requestView {
 		Status: e.Status, Outcome: e.Outcome, Reason: e.Reason,
 		Waited: e.Waited.Seconds(), Took: e.Took.Seconds(), FirstIn: e.FirstIn.Seconds(),
 		Attempts: e.Attempts,
-		Estimate: estimateView{Input: e.Estimate.Input, Output: e.Estimate.Output},
+		Estimate: estimateView{Input: e.Estimate.Input, Output: e.Estimate.Output, Spread: e.Estimate.Spread},
 		Usage: usageView{
 			Input: e.Usage.Input, CacheWrite: e.Usage.CacheWrite,
 			CacheRead: e.Usage.CacheRead, Output: e.Usage.Output, Exact: e.Usage.Exact,

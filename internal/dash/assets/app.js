@@ -3,6 +3,7 @@
 
 import { attribute, keyed, make, text } from "./dom.js";
 import { quota, relabel as relabelQuota } from "./quota.js";
+import { closeStory } from "./story.js";
 import { queue, relabel as relabelTables, requests, tiles } from "./tables.js";
 import { clock, next, preferred, t, use } from "./words.js";
 
@@ -78,6 +79,7 @@ async function speak(language) {
   linked(link);
   relabelQuota();
   relabelTables();
+  closeStory();
   show();
 }
 
@@ -87,6 +89,8 @@ document.getElementById("theme").addEventListener("click", () => {
   localStorage.setItem(MEMORY, name);
   theme(name);
 });
+
+document.getElementById("story-close").addEventListener("click", closeStory);
 
 await speak(preferred());
 listen();

@@ -1,6 +1,7 @@
 // The queue by lane, the latest requests, and the tiles above them.
 
 import { attribute, forget, keyed, make, text } from "./dom.js";
+import { openStory } from "./story.js";
 import { clock, seconds, short, t, whole } from "./words.js";
 
 const CLASSES = ["interactive", "normal", "batch"]; // the most urgent first
@@ -77,9 +78,16 @@ function buildRequest(r) {
     r.endpoint === "messages" ? `${short(input)} / ${short(r.usage.output_tokens)}` : "–",
     whole(r.attempts),
   ].forEach((value, i) => text(row.cells[i], value));
+  if (r.id) row.cells[0].replaceChildren(storyButton(r));
   const said = r.outcome === "ok" ? outcome : `${outcome} · ${r.reason || r.status}`;
   row.cells[1].append(make("span", { class: "outcome", "data-outcome": r.outcome }, said));
   return row;
+}
+
+function storyButton(r) {
+  const button = make("button", { type: "button", class: "more", "aria-haspopup": "dialog", "aria-label": t("story.open", { time: clock(r.at) }) }, clock(r.at));
+  button.addEventListener("click", () => openStory(r.id));
+  return button;
 }
 
 function cell(column, className = "") {

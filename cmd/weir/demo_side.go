@@ -93,10 +93,18 @@ func (d *demo) open() error {
 	d.address = d.weir.target.URL
 	admin, err := d.serve("127.0.0.1:8788", dash.New(dash.Source{
 		Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Metrics: g.Metrics(), Ready: g.Ready,
-		Version: version(), Closing: d.closing,
+		Config: func() any { return demoConfig(d.address, upstream.URL) }, Version: version(), Closing: d.closing,
 	}))
 	d.dashboard = admin.URL
 	return err
+}
+
+// demoConfig is what the admin plane shows as the configuration.
+func demoConfig(listen, upstream string) any {
+	return map[string]any{
+		"listen": listen, "upstream": upstream, "limits": demoLimits(),
+		"keys": []map[string]string{{"name": "demo", "key": "[secret]"}},
+	}
 }
 
 // sides returns both, to treat them alike.

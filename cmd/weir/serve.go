@@ -74,6 +74,10 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		return err
 	}
 	defer g.Close()
+	view, err := c.View()
+	if err != nil {
+		return err
+	}
 	data, err := listen(c.Listen)
 	if err != nil {
 		return err
@@ -89,7 +93,7 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		defer admin.Close()
 		page := dash.New(dash.Source{
 			Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Metrics: g.Metrics(), Ready: g.Ready,
-			Config: func() any { return c }, Version: version(), Closing: closing,
+			Config: func() any { return view }, Version: version(), Closing: closing,
 		})
 		servers = append(servers, &server{name: "admin plane", http: adminServer(page), listener: admin})
 	}

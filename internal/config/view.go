@@ -1,0 +1,36 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// View returns c as a document under the names that a file uses, for showing
+// it as YAML or JSON. It holds no secret: references stay, and whatever else
+// stands in the place of one is masked, as is a password in the upstream's
+// address.
+func (c Config) View() (map[string]any, error) {
+	if u, err := url.Parse(c.Upstream); err == nil {
+		c.Upstream = u.Redacted()
+	}
+	raw, err := yaml.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("show the configuration: %w", err)
+	}
+	view := map[string]any{}
+	if err := yaml.Unmarshal(raw, &view); err != nil {
+		return nil, fmt.Errorf("show the configuration: %w", err)
+	}
+	return view, nil
+}
+
+// MarshalYAML writes the reference, or that something is there which may be
+// the secret itself.
+func (r Ref) MarshalYAML() (any, error) {
+	if r != "" && r.check() != nil {
+		return "[secret]", nil
+	}
+	return string(r), nil
+}

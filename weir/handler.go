@@ -147,9 +147,15 @@ var connectionHeaders = map[string]bool{
 }
 
 func copyHeader(to http.Header, resp *http.Response) {
+	to["Content-Type"] = nil // net/http must not guess one
 	for name, values := range resp.Header {
 		if !connectionHeaders[name] {
 			to[name] = values
+		}
+	}
+	for _, list := range resp.Header["Connection"] {
+		for name := range strings.SplitSeq(list, ",") {
+			delete(to, http.CanonicalHeaderKey(strings.TrimSpace(name)))
 		}
 	}
 	if resp.ContentLength >= 0 {

@@ -52,12 +52,9 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 		Method: req.Method, Header: forwardable(req.Header), Class: r.cfg.Class,
 		Session: req.Header.Get("X-Claude-Code-Session-Id"), Lang: languageOf(req.Header),
 	}
-	path := canonicalPath(req.URL.EscapedPath())
+	c.Path = canonicalPath(target(req))
+	path, _, _ := strings.Cut(c.Path, "?")
 	c.Endpoint = endpoint(req.Method, path)
-	c.Path = path
-	if req.URL.RawQuery != "" || req.URL.ForceQuery {
-		c.Path += "?" + req.URL.RawQuery
-	}
 	client, err := r.credential(c, req.Header)
 	if err != nil {
 		return c, err
@@ -82,6 +79,15 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 	}
 	c.Tenant = firstName(req.Header.Get("Weir-Tenant"), client, user, c.Credential.Print)
 	return c, nil
+}
+
+// target is the path with the query as the client spelled them. A parsed URL
+// may spell some characters in another way.
+func target(req *http.Request) string {
+	if strings.HasPrefix(req.RequestURI, "/") {
+		return req.RequestURI
+	}
+	return req.URL.RequestURI() // a request of the side door
 }
 
 // canonicalPath joins the two /v1 of a client whose base URL already ended in

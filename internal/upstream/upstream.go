@@ -79,11 +79,6 @@ func (r *Room) Forward(ctx context.Context, c *call.Call, key call.Key, body io.
 // request builds the head. The caller's credential never goes along with a
 // pool key, in whichever header it was.
 func (r *Room) request(ctx context.Context, c *call.Call, key call.Key) *http.Request {
-	u := *r.base
-	path, query, _ := strings.Cut(c.Path, "?")
-	u.RawQuery = query
-	u.RawPath = u.EscapedPath() + path
-	u.Path, _ = url.PathUnescape(u.RawPath) // it was valid when it came in
 	h := make(http.Header, len(c.Header)+2)
 	for name, values := range c.Header {
 		h[name] = values
@@ -100,8 +95,24 @@ func (r *Room) request(ctx context.Context, c *call.Call, key call.Key) *http.Re
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = nil // do not let net/http invent one
 	}
-	req := &http.Request{Method: c.Method, URL: &u, Header: h, Host: u.Host}
+	req := &http.Request{Method: c.Method, URL: r.address(c.Path), Header: h, Host: r.base.Host}
 	return req.WithContext(ctx)
+}
+
+// address is where a call goes, spelled as the client spelled it.
+func (r *Room) address(target string) *url.URL {
+	u := *r.base
+	path, query, found := strings.Cut(target, "?")
+	path = u.EscapedPath() + path
+	u.RawQuery, u.ForceQuery = query, found && query == ""
+	u.Path, u.RawPath = path, ""
+	if clear, err := url.PathUnescape(path); err == nil && clear != path {
+		u.Path, u.RawPath = clear, path
+	}
+	if u.EscapedPath() != path {
+		u.Opaque = path // what a URL would spell in another way
+	}
+	return &u
 }
 
 // hold reads an answer as far as nothing of its content is lost by a retry.

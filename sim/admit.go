@@ -31,6 +31,7 @@ type ticket struct {
 	poured  []*bucket
 	reading [numLimiters]reading
 	overlay [numLimiters]reading // of the workspace's own buckets
+	closed  bool
 }
 
 // reading is what the headers will say about one bucket.
@@ -225,29 +226,28 @@ func (t *ticket) speak(now instant, n float64, d time.Duration) {
 	}
 }
 
-// hush ends the output now, whether all of it was made or not.
-func (t *ticket) hush(now instant) {
+// close ends the request, of which spoken output tokens were made: those that
+// were still to come are not charged. Only the first call counts. It comes
+// before the client can know that the answer is complete.
+func (t *ticket) close(now instant, spoken float64) {
 	t.org.mu.Lock()
 	defer t.org.mu.Unlock()
+	if t.closed {
+		return
+	}
+	t.closed = true
+	t.org.running--
 	for i, f := range t.flows {
 		t.poured[i].advance(now)
 		t.poured[i].stop(f)
 	}
-	t.flows, t.poured = t.flows[:0], t.poured[:0]
-	t.sample(now, output)
-}
-
-// close ends the request, of which spoken output tokens were made.
-func (t *ticket) close(now instant, spoken float64) {
-	t.hush(now)
-	t.org.mu.Lock()
-	defer t.org.mu.Unlock()
-	t.org.running--
-	if t.claim.reserve > 0 {
-		for _, p := range t.pools {
+	for _, p := range t.pools {
+		p.advance(now)
+		if t.claim.reserve > 0 {
 			p.both(output, func(b *bucket) { b.take(spoken - t.claim.reserve) })
 		}
 	}
+	t.sample(now, output)
 }
 
 // grouped writes n with commas between thousands.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/weir-gateway/weir/internal/schema"
 )
@@ -38,53 +39,33 @@ type tier struct {
 	Groups      map[string]Limits `yaml:"groups"`
 }
 
-// catalog is the data tables, read once per server.
+// catalog is the data tables. Nobody writes to it.
 type catalog struct {
-	Models []*model
-	Tiers  map[string]tier
+	Models []*model        `yaml:"models"`
+	Tiers  map[string]tier `yaml:"tiers"`
 	byID   map[string]*model
 }
 
-// loadCatalog reads the embedded tables.
-func loadCatalog() (*catalog, error) {
-	var models struct {
-		Models []*model `yaml:"models"`
+// tables reads the embedded tables when they are first needed. They are
+// constants; a mistake in them is a defect that a test finds.
+var tables = sync.OnceValue(func() *catalog {
+	c := &catalog{byID: map[string]*model{}}
+	for name, data := range map[string][]byte{"models.yaml": modelsYAML, "tiers.yaml": tiersYAML} {
+		if err := schema.Decode(name, data, c); err != nil {
+			panic(fmt.Sprintf("sim: embedded table: %v", err))
+		}
 	}
-	if err := schema.Decode("models.yaml", modelsYAML, &models); err != nil {
-		return nil, err
-	}
-	tiers, err := loadTiers()
-	if err != nil {
-		return nil, err
-	}
-	c := &catalog{Models: models.Models, Tiers: tiers, byID: map[string]*model{}}
 	for _, m := range c.Models {
 		c.byID[m.ID] = m
 		for _, alias := range m.Aliases {
 			c.byID[alias] = m
 		}
 	}
-	return c, nil
-}
-
-func loadTiers() (map[string]tier, error) {
-	var table struct {
-		Tiers map[string]tier `yaml:"tiers"`
-	}
-	if err := schema.Decode("tiers.yaml", tiersYAML, &table); err != nil {
-		return nil, err
-	}
-	return table.Tiers, nil
-}
+	return c
+})
 
 // Tiers returns the names of the tiers that a [Config] may ask for, sorted.
-func Tiers() []string {
-	table, err := loadTiers()
-	if err != nil {
-		panic(fmt.Sprintf("sim: embedded tier table: %v", err)) // held by a test
-	}
-	return slices.Sorted(maps.Keys(table))
-}
+func Tiers() []string { return slices.Sorted(maps.Keys(tables().Tiers)) }
 
 // find returns the model that name means: its id, an alias, or either with
 // "-latest" behind it.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,6 +32,7 @@ type exchange struct {
 	version string
 	upset   upset // what goes wrong with this request
 	status  int   // as sent; 0 if the connection was broken
+	counted bool
 }
 
 // newExchange gives the request its id and its own source of randomness, so
@@ -168,7 +170,7 @@ func (x *exchange) body() ([]byte, *apiError) {
 func readAll(r io.Reader, buf []byte) ([]byte, error) {
 	for {
 		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
+			buf = slices.Grow(buf, 64<<10)
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
@@ -205,18 +207,34 @@ func (x *exchange) send(status int, body []byte) {
 	h := x.w.Header()
 	h["Content-Type"] = []string{"application/json"}
 	h["Content-Length"] = []string{itoa(len(body))}
-	x.status = status
-	x.w.WriteHeader(status)
+	x.begin(status)
 	_, _ = x.w.Write(body)
+}
+
+// begin counts the request and sends the headers, in this order: who has seen
+// the answer finds it in the statistics.
+func (x *exchange) begin(status int) {
+	x.status = status
+	x.count()
+	x.w.WriteHeader(status)
 }
 
 // wait sleeps on the server's clock and reports whether the client is still
 // there.
 func (x *exchange) wait(d time.Duration) bool { return x.clock.sleep(x.ctx(), d) == nil }
 
-// log counts the request and writes its line.
-func (x *exchange) log() {
-	x.counters.status(x.status)
+// count counts the request, once.
+func (x *exchange) count() {
+	if !x.counted {
+		x.counted = true
+		x.counters.status(x.status)
+	}
+}
+
+// done is the end of the request: it may not have been counted, and it has not
+// been logged yet.
+func (x *exchange) done() {
+	x.count()
 	if !x.config.Logger.Enabled(x.ctx(), slog.LevelDebug) {
 		return
 	}

@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"slices"
-
 	"github.com/weir-gateway/weir/internal/schema"
 )
 
@@ -108,4 +106,7 @@ func (v *faultList) keys(path string, keys []string, seen map[string]string) {
 	}
 }
 
-func knownTier(name string) bool { return slices.Contains(Tiers(), name) }
+func knownTier(name string) bool {
+	_, ok := tables().Tiers[name]
+	return ok
+}

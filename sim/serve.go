@@ -42,8 +42,7 @@ func (x *exchange) serveMessages() {
 		x.fail(refused.err)
 		return
 	}
-	spoken := 0.0
-	defer func() { t.close(x.clock.now(), spoken) }()
+	defer func() { t.close(x.clock.now(), 0) }() // unless it was closed in time
 	if !x.wait(x.ttft()) {
 		return // the client left; the estimate stays charged
 	}
@@ -63,12 +62,11 @@ func (x *exchange) serveMessages() {
 	talk := x.talk(a.output)
 	t.speak(now, float64(a.output), talk)
 	if q.stream {
-		spoken = float64(x.stream(a, now))
+		x.stream(a, t, now)
 		return
 	}
 	if x.wait(talk) {
-		spoken = float64(a.output)
-		t.hush(x.clock.now())
+		t.close(x.clock.now(), float64(a.output))
 		t.writeLimits(x.w.Header(), x.clock)
 		x.whole(a)
 	}
@@ -108,8 +106,9 @@ func (x *exchange) talk(n int) time.Duration {
 // whole sends the answer as one JSON document.
 func (x *exchange) whole(a *answer) {
 	body := a.json()
-	switch f := x.upset.find(FaultEOF, FaultMalformed, FaultErrorEvent, FaultReset, FaultStall); {
-	case f == nil:
+	f := x.upset.find(FaultEOF, FaultMalformed, FaultErrorEvent, FaultReset, FaultStall)
+	switch {
+	case f == nil, f.Kind == FaultStall && f.AfterEvents == 0: // that one is over
 	case f.Kind == FaultErrorEvent:
 		e := standard(529)
 		if f.Status > 0 {
@@ -136,8 +135,7 @@ func (x *exchange) partial(body []byte, f *Fault) {
 	h := x.headers(true)
 	h["Content-Type"] = []string{"application/json"}
 	h["Content-Length"] = []string{itoa(len(body))}
-	x.status = http.StatusOK
-	x.w.WriteHeader(x.status)
+	x.begin(http.StatusOK)
 	_, _ = x.w.Write(body[:len(body)/2])
 	_ = http.NewResponseController(x.w).Flush()
 	if f.Kind == FaultReset {

@@ -49,14 +49,10 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simulator: %w", err)
 	}
-	catalog, err := loadCatalog()
-	if err != nil {
-		return nil, fmt.Errorf("simulator: embedded tables: %w", err)
-	}
 	return &Server{
-		config: c, catalog: catalog,
+		config: c, catalog: tables(),
 		clock:     clock{start: time.Now(), speed: c.Speed},
-		directory: newDirectory(c, catalog.Tiers),
+		directory: newDirectory(c, tables().Tiers),
 		cache:     newPromptCache(),
 		faults:    c.Scenario.Faults,
 		counters:  newCounters(),
@@ -70,7 +66,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := s.newExchange(w, r)
-	defer x.log()
+	defer x.done()
 	x.route()
 }
 

@@ -92,13 +92,13 @@ func (k answerBlock) events(b []byte, index, said, chunk int, yield func(event) 
 }
 
 // stream sends the answer as server-sent events, paced from the instant first
-// on, and returns how many tokens were said until it ended or the client left.
-func (x *exchange) stream(a *answer, first instant) int {
+// on, and closes the ticket with what was said until it ended or the client
+// left.
+func (x *exchange) stream(a *answer, t *ticket, first instant) {
 	h := x.headers(true)
 	h["Content-Type"] = []string{"text/event-stream; charset=utf-8"}
 	h["Cache-Control"] = []string{"no-cache"}
-	x.status = http.StatusOK
-	x.w.WriteHeader(x.status)
+	x.begin(http.StatusOK)
 	rate := x.config.Timing.TokensPerSecond
 	chunk := instantChunk
 	if rate > 0 {
@@ -107,30 +107,32 @@ func (x *exchange) stream(a *answer, first instant) int {
 	control := http.NewResponseController(x.w)
 	line := make([]byte, 0, 1024)
 	said, n := 0, 0
+	defer func() { t.close(x.clock.now(), float64(said)) }()
 	for e := range a.events(chunk) {
 		late := time.Duration(0)
 		if rate > 0 {
 			late = first + seconds(float64(e.tokens)/rate) - x.clock.now()
 		}
 		if !x.wait(late) {
-			return said
+			return
 		}
 		spoiled, over := x.midway(n, e.data)
 		if over {
-			return said
+			return
+		}
+		if said = e.tokens; e.name == "message_stop" {
+			t.close(x.clock.now(), float64(said))
 		}
 		line = append(append(append(line[:0], "event: "...), e.name...), "\ndata: "...)
 		line = append(append(line, spoiled...), "\n\n"...)
 		if _, err := x.w.Write(line); err != nil {
-			return said
+			return
 		}
 		if err := control.Flush(); err != nil {
-			return said
+			return
 		}
-		said = e.tokens
 		n++
 	}
-	return said
 }
 
 // midway applies the faults that strike after n events. It returns the data of

@@ -3,7 +3,9 @@ package sim
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/png"
 	"math"
@@ -46,13 +48,18 @@ func TestTextTokensCannotBePredictedExactly(t *testing.T) {
 	}
 }
 
-// pngOf returns a picture as the API takes it.
+// pngOf returns a picture as the API takes it: of one pixel, with another size
+// in its header.
 func pngOf(t testing.TB, w, h int) string {
 	t.Helper()
 	var buf bytes.Buffer
-	if err := png.Encode(&buf, image.NewGray(image.Rect(0, 0, w, h))); err != nil {
+	if err := png.Encode(&buf, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
 		t.Fatal(err)
 	}
+	header := buf.Bytes()[12:29] // IHDR, width, height, five more bytes
+	binary.BigEndian.PutUint32(header[4:], uint32(w))
+	binary.BigEndian.PutUint32(header[8:], uint32(h))
+	binary.BigEndian.PutUint32(buf.Bytes()[29:], crc32.ChecksumIEEE(header))
 	return base64.StdEncoding.EncodeToString(buf.Bytes())
 }
 

@@ -51,6 +51,7 @@ func (x *exchange) stall(f *Fault) bool {
 // cut breaks the connection, hard if that is possible: the client sees a reset
 // instead of an end. It does not return if net/http has to do it.
 func (x *exchange) cut() {
+	x.count()
 	conn, _, err := http.NewResponseController(x.w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)

@@ -11,7 +11,7 @@ import (
 // The bounds of a document. They keep a short file of nested aliases from
 // growing into an enormous value.
 const (
-	maxNodes = 1 << 20
+	maxNodes = 1 << 17
 	maxDepth = 100
 )
 

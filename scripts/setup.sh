@@ -31,6 +31,12 @@ if ((${#missing[@]})); then
   }
 fi
 
+if (($(node -p 'process.versions.node.split(".")[0]') < 20)); then
+  echo "setup: error: node $(node --version) is too old for the browser tests" >&2
+  echo "setup: hint: put node 20 or newer first on the PATH" >&2
+  exit 1
+fi
+
 # changed STAMP FILE... tells whether the files are not those of the last time.
 changed() { [[ $(cat ".cache/$1" 2>/dev/null) != "$(sha256sum "${@:2}")" ]]; }
 done_with() { sha256sum "${@:2}" >".cache/$1"; }

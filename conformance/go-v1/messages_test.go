@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/anthropics/anthropic-sdk-go"
+	"github.com/anthropics/anthropic-sdk-go/option"
 )
 
 func TestCreate(t *testing.T) {
@@ -30,6 +31,17 @@ func TestCreate(t *testing.T) {
 	}
 	if n := sent.Load(); n != 1 {
 		t.Errorf("the SDK sent %d requests, want 1", n)
+	}
+}
+
+// TestBaseURLWithVersion: the commonest mistake in setting the base URL. The
+// simulator, like the API, does not forgive it.
+func TestBaseURLWithVersion(t *testing.T) {
+	t.Parallel()
+	needGateway(t)
+	client, _ := newClient("main", option.WithBaseURL(env("WEIR_URL")+"/v1"))
+	if _, err := client.Messages.New(t.Context(), ask("Say hello.", 64)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -52,6 +52,31 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestFailureMidStream: once the client has content nobody may retry; it gets
+// what came and a plain error.
+func TestFailureMidStream(t *testing.T) {
+	t.Parallel()
+	client, sent := newClient("main")
+	stream := client.Messages.NewStreaming(t.Context(), ask("Say hello.", 200), tokens(100),
+		option.WithHeader("x-sim-fault", "error_event@4"))
+	defer stream.Close()
+	content := false
+	for stream.Next() {
+		switch stream.Current().Type {
+		case "content_block_delta":
+			content = true
+		case "message_stop":
+			t.Error("a stream that failed ends with message_stop")
+		}
+	}
+	if e := apiError(t, stream.Err()); e.Type() != "overloaded_error" {
+		t.Errorf("error type %q, want overloaded_error: %v", e.Type(), e)
+	}
+	if !content || sent.Load() != 1 {
+		t.Errorf("content %t after %d requests, want some after 1", content, sent.Load())
+	}
+}
+
 // TestOverloadAbsorbed: the scenario answers most requests with 529; nobody
 // sees it.
 func TestOverloadAbsorbed(t *testing.T) {

@@ -36,6 +36,20 @@ def test_callers_fault(purpose, change, wanted, kind):
     assert count.sent == 1, "not retried"
 
 
+def test_failure_mid_stream():
+    """Once the client has content nobody may retry; it gets what came and a plain error."""
+    client, count = new_client("main")
+    headers = {"x-sim-output-tokens": "100", "x-sim-fault": "error_event@4"}
+    stream = client.messages.create(**ask("Say hello.", 200), stream=True, extra_headers=headers)
+    events = set()
+    with pytest.raises(anthropic.APIStatusError) as caught:
+        for event in stream:
+            events.add(event.type)
+    assert caught.value.type == "overloaded_error"
+    assert "content_block_delta" in events and "message_stop" not in events
+    assert count.sent == 1
+
+
 @gateway
 def test_529_is_absorbed():
     """The scenario answers most requests with 529."""

@@ -1,4 +1,6 @@
-from conftest import MODEL, ask, eventually, new_client, text, tokens, upstream
+import os
+
+from conftest import MODEL, ask, eventually, gateway, new_client, text, tokens, upstream
 
 WEATHER = ask(
     "What is the weather in Lyon?",
@@ -37,6 +39,14 @@ def test_create():
     assert message.usage.input_tokens > 0 and message.usage.output_tokens > 0
     assert message._request_id, "the upstream request-id is passed on"
     assert count.sent == 1
+
+
+@gateway
+def test_base_url_with_version():
+    """The commonest mistake in setting it. The simulator, like the API, does not forgive it."""
+    client, _ = new_client("main")
+    client = client.with_options(base_url=os.environ["WEIR_URL"] + "/v1")
+    assert text(client.messages.create(**ask("Say hello.")))
 
 
 def test_stream():

@@ -33,6 +33,28 @@ describe('errors', { concurrency: true }, () => {
     });
   }
 
+  // Once the client has content nobody may retry; it gets what came and a plain error.
+  test('a failure mid-stream', async () => {
+    const { client, sent } = newClient('main');
+    const stream = await client.messages.create(
+      { ...ask('Say hello.', 200), stream: true },
+      { headers: { 'x-sim-output-tokens': '100', 'x-sim-fault': 'error_event@4' } },
+    );
+    const events = new Set();
+    await assert.rejects(
+      async () => {
+        for await (const event of stream) events.add(event.type);
+      },
+      (error) => {
+        assert.ok(error instanceof Anthropic.APIError, `${error} is no APIError`);
+        assert.equal(error.type, 'overloaded_error');
+        return true;
+      },
+    );
+    assert.ok(events.has('content_block_delta') && !events.has('message_stop'), [...events].join());
+    assert.equal(sent(), 1);
+  });
+
   test('529 is absorbed', gateway, async () => {
     // The scenario answers most requests with 529.
     const n = 8;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { APIUserAbortError } from '@anthropic-ai/sdk';
-import { ask, eventually, model, newClient, text, tokens, upstream } from './help.mjs';
+import { ask, eventually, gateway, model, newClient, text, tokens, upstream } from './help.mjs';
 
 const weather = {
   ...ask('What is the weather in Lyon?', 200),
@@ -36,6 +36,12 @@ describe('messages', { concurrency: true }, () => {
     assert.ok(message.usage.input_tokens > 0 && message.usage.output_tokens > 0);
     assert.ok(message._request_id, 'the upstream request-id is passed on');
     assert.equal(sent(), 1);
+  });
+
+  // The commonest mistake in setting it. The simulator, like the API, does not forgive it.
+  test('base URL that ends in /v1', gateway, async () => {
+    const { client } = newClient('main', { baseURL: `${process.env.WEIR_URL}/v1` });
+    assert.ok(text(await client.messages.create(ask('Say hello.'))));
   });
 
   test('stream', async () => {

@@ -20,6 +20,7 @@ type bucket struct {
 	level  float64   // predicted level at `at`; negative is debt
 	at     time.Time // the instant level is meant for
 	doubt  float64   // variance of (true level - level)
+	error  interval  // worst-case bounds of (true level - level)
 	shift  float64   // running sum of all corrections made
 	stock  float64   // safety stock as a share of limit
 	source string    // header, api, config, guess
@@ -78,6 +79,7 @@ func (b *bucket) advance(now time.Time) {
 		return
 	}
 	b.level = min(b.limit, b.level+b.net()*dt)
+	b.age(dt)
 	b.doubt = min(b.doubt+sq(doubtRate*b.limit)*dt, sq(0.5*b.limit))
 	keep := math.Exp(-dt / foreignDecay)
 	b.foreign *= keep
@@ -91,6 +93,7 @@ func (b *bucket) advance(now time.Time) {
 
 // take debits n units that were just sent or produced; a negative n refunds.
 func (b *bucket) take(n float64) {
+	b.blurFull(reorder.Seconds())
 	b.level -= n
 	if b.known() {
 		b.level = min(b.level, b.limit)
@@ -133,24 +136,36 @@ func (b *bucket) set(now time.Time, limit, level float64) {
 	b.observed = now
 }
 
-// correct moves the level by a share of the innovation z, the observed minus
-// the predicted level, whose measurement has the given variance.
-func (b *bucket) correct(now time.Time, z, variance float64) {
-	v := variance + sq(delayJitter*b.rate()) + sq(modelError*b.limit)
+// correct moves the level by a share of the innovation m, the observed minus
+// the predicted level. What the worst case rules out, it corrects in full.
+func (b *bucket) correct(now time.Time, m measurement) {
+	if !b.error.narrow(m.level-m.below, m.level+m.above) {
+		// Others came or went, or the upstream changed its mind: be quick.
+		b.doubt = max(b.doubt, sq(m.level)/4)
+	}
+	v := m.variance + sq(delayJitter*b.rate()) + sq(modelError*b.limit)
 	gain := b.doubt / (b.doubt + v)
-	if z < 0 {
+	if m.level < 0 {
 		gain = max(gain, gainDownLow)
 	} else {
 		gain = min(gain, gainUpHigh)
 	}
-	step := gain * z
-	b.level = min(b.level+step, b.limit)
-	b.shift += step
+	b.shiftBy(gain * m.level)
 	b.doubt *= 1 - gain
-	b.foreign = min(max(b.foreign-step/foreignTau, -0.1*b.rate()), b.rate())
-	b.foreignNoise += sq(step)
+	b.shiftBy(b.error.outside())
 	b.source = "header"
 	b.observed = now
+}
+
+// shiftBy corrects the level. Corrections that keep coming in one direction
+// are the work of other consumers.
+func (b *bucket) shiftBy(step float64) {
+	step = min(step, b.limit-b.level)
+	b.level += step
+	b.shift += step
+	b.error.move(step)
+	b.foreign = min(max(b.foreign-step/foreignTau, -0.1*b.rate()), b.rate())
+	b.foreignNoise += sq(step)
 }
 
 // rejected takes a 429 of this limiter: need would fit after retry, so the
@@ -161,23 +176,24 @@ func (b *bucket) rejected(now time.Time, need float64, retry time.Duration) {
 	}
 	at := need - b.rate()*retry.Seconds()
 	if at < b.level {
+		b.error.move(at - b.level)
 		b.shift += at - b.level
 		b.level = at
 	}
+	b.blur(b.rate(), 0) // retry-after is rounded up to a second
 	b.doubt = max(b.doubt, sq(0.01*b.limit))
 	b.stock = min(stockCeiling, 2*b.stock)
 	b.shrunk = now
 }
 
-// report describes the belief at its present instant.
-func (b *bucket) report(limiter call.Limiter, reserved float64) call.BucketReport {
-	sd := 2*math.Sqrt(b.doubt) + granularity(limiter)/2
+// report describes the belief at its present instant. The truth may further be
+// lower and higher by what is under way and not settled.
+func (b *bucket) report(limiter call.Limiter, lower, higher float64) call.BucketReport {
 	r := call.BucketReport{
-		Limiter: limiter.String(), Limit: int64(b.limit), Reserved: int64(reserved),
-		Remaining: whole(b.level, b.limit), Low: whole(b.level-sd-0.25*reserved, b.limit),
-		High: whole(b.level+sd+reserved, b.limit), Source: b.source, ObservedAt: b.observed,
+		Limiter: limiter.String(), Limit: int64(b.limit), Remaining: whole(b.level, b.limit),
+		Low: whole(math.Floor(b.level+b.error.low-lower), b.limit), High: whole(math.Ceil(b.level+b.error.high+higher), b.limit),
+		Source: b.source, ObservedAt: b.observed, FullAt: b.at,
 	}
-	r.FullAt = b.at
 	if lack := b.limit - b.level; lack > 0 {
 		r.FullAt = b.at.Add(seconds(lack / b.rate()))
 	}

@@ -17,11 +17,14 @@ type Flight struct {
 	sent      time.Time
 	input     float64 // debited so far: the estimate, later the exact count
 	exact     bool    // input is exact
+	fuzz      float64 // standard error of the estimate
 	output    float64 // debited so far
 	stream    bool
 	drain     float64 // virtual output drain per second while nothing is seen
 	predicted prediction
 	shift     prediction // the buckets' running corrections when it was sent
+	before    float64    // input estimates sent up to it, of all flights ever
+	unsettled float64    // of these, not corrected when it was sent
 	adopted   bool       // sent through another group: its predictions mean nothing here
 	done      bool
 }
@@ -71,6 +74,7 @@ func (g *Group) chargeInput(now time.Time, f *Flight, actual float64) {
 	g.advance(now)
 	g.blurred = max(0, g.blurred-sq(f.input))
 	g.reserved = max(0, g.reserved-f.input)
+	g.fuzz = max(0, g.fuzz-f.fuzz)
 	diff := actual - f.input
 	f.input, f.exact = actual, true
 	g.bucket[call.InputTokens].take(diff)
@@ -89,72 +93,14 @@ func (g *Group) Output(now time.Time, f *Flight, produced call.Tokens) {
 	f.output = float64(produced)
 }
 
-// Observe corrects the belief by the headers of f's answer. Report the exact
-// input and the output seen so far first, where they are known by then: the
-// headers include them.
-func (g *Group) Observe(now time.Time, f *Flight, l call.Limits) {
-	g.advance(now)
-	g.clock.observe(l.Date, f.sent, now)
-	any := false
-	for i := range call.Limiter(call.NumLimiters) {
-		if r := l.Bucket[i]; r.Known && r.Limit > 0 {
-			g.observe(now, f, i, r)
-			any = true
-		}
-	}
-	g.window.answered(any)
-}
-
-func (g *Group) observe(now time.Time, f *Flight, l call.Limiter, r call.Reading) {
-	b := &g.bucket[l]
-	if f.adopted && b.known() && l != call.OutputTokens {
-		return
-	}
-	predicted := b.level // output is sampled when the headers are written
-	if l != call.OutputTokens {
-		predicted = f.predicted[l] + b.shift - f.shift[l]
-	}
-	level, variance := g.measure(f, l, r)
-	if b.limit != r.Limit {
-		if f.sent.Before(b.limitSent) {
-			return // an answer from before the limit changed
-		}
-		b.limitSent = f.sent
-		b.set(now, r.Limit, level+b.level-predicted)
-		return
-	}
-	if f.sent.After(b.limitSent) {
-		b.limitSent = f.sent
-	}
-	b.correct(now, level-predicted, variance)
-}
-
-// measure reads the level at the sample from one group of headers.
-// `remaining` is rounded and clipped at zero; `reset`, the time of full, is
-// truncated to a second but shows debt. The finer of the two is taken.
-func (g *Group) measure(f *Flight, l call.Limiter, r call.Reading) (level, variance float64) {
-	step := granularity(l)
-	variance = sq(step) / 12
-	if l == call.InputTokens {
-		variance += sq(0.05 * f.input) // the upstream's own first estimate
-	}
-	rate := r.Limit / 60
-	if r.Reset.IsZero() || !g.clock.known || l == call.OutputTokens {
-		return r.Remaining, variance
-	}
-	full, off := g.clock.local(r.Reset.Add(500 * time.Millisecond))
-	blur := rate * (0.5 + off.Seconds())
-	byReset := r.Limit - rate*full.Sub(f.sent).Seconds()
-	if blur < step/2 || (r.Remaining < step && byReset < 0) {
-		return min(byReset, r.Limit), variance - sq(step)/12 + sq(blur)/3
-	}
-	return r.Remaining, variance
-}
-
 // Settle ends f with its real usage.
 func (g *Group) Settle(now time.Time, f *Flight, u call.Usage) {
 	if f.done {
 		return
+	}
+	if u.Charged()+u.CacheRead == 0 {
+		// Whether the upstream charged a failed request is not known.
+		g.bucket[call.InputTokens].blur(f.input, 0)
 	}
 	g.Input(now, f, u)
 	g.land(now, f)
@@ -171,6 +117,9 @@ func (g *Group) Cancel(now time.Time, f *Flight) {
 	if f.done {
 		return
 	}
+	if !f.exact {
+		g.bucket[call.InputTokens].blur(f.input, f.input)
+	}
 	g.chargeInput(now, f, f.input)
 	g.land(now, f)
 }
@@ -184,6 +133,7 @@ func (g *Group) land(now time.Time, f *Flight) {
 	if f.drain > 0 {
 		out := &g.bucket[call.OutputTokens]
 		out.own = max(0, out.own-f.drain)
+		g.drainSince -= f.drain * f.sent.Sub(g.born).Seconds()
 		if out.known() {
 			out.level = min(out.limit, out.level+f.drain*now.Sub(f.sent).Seconds())
 		}

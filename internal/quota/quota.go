@@ -42,10 +42,14 @@ type Group struct {
 	window window
 	clock  serverClock
 
-	flights  flightList
-	blurred  float64   // sum of squared input estimates not yet settled
-	reserved float64   // sum of input estimates not yet settled
-	hold     time.Time // nothing goes before this instant (retry-after)
+	flights    flightList
+	blurred    float64   // sum of squared input estimates not yet settled
+	reserved   float64   // sum of input estimates not yet settled
+	fuzz       float64   // sum of their standard errors
+	sentInput  float64   // sum of all input estimates ever sent
+	drainSince float64   // sum over calls not streamed of drain × seconds from born to sent
+	born       time.Time // origin of drainSince
+	hold       time.Time // nothing goes before this instant (retry-after)
 
 	countCached bool // the model's input limiter counts cache reads
 	surprises   int  // 429s that the model did not foresee
@@ -54,7 +58,7 @@ type Group struct {
 // NewGroup returns a group of which nothing is known yet. countCached is for
 // the few models whose input limiter counts cache reads.
 func NewGroup(now time.Time, countCached bool) *Group {
-	g := &Group{flow: newOutputFlow(), window: newWindow(), countCached: countCached}
+	g := &Group{flow: newOutputFlow(), window: newWindow(), countCached: countCached, born: now}
 	for i := range g.bucket {
 		g.bucket[i].at = now
 		g.bucket[i].source = "guess"
@@ -119,19 +123,35 @@ func (g *Group) advance(now time.Time) {
 func (g *Group) Reserve(now time.Time, d Demand, f *Flight) {
 	g.advance(now)
 	*f = Flight{sent: now, input: float64(d.Input), stream: d.Stream}
+	f.fuzz = f.input * d.Spread
 	requests, input := &g.bucket[call.Requests], &g.bucket[call.InputTokens]
 	requests.take(1)
 	input.take(f.input)
 	f.predicted = prediction{requests.level, input.level}
 	f.shift = prediction{requests.shift, input.shift}
-	g.blurred += sq(f.input)
-	g.reserved += f.input
+	g.unsettle(f)
+	g.sentInput += f.input
+	f.before, f.unsettled = g.sentInput, g.reserved
 	g.flow.active++
 	if !f.stream {
-		f.drain = g.flow.speed
-		g.bucket[call.OutputTokens].own += f.drain
+		g.drainBy(f, g.flow.speed)
 	}
 	g.flights.push(f)
+}
+
+// unsettle counts the estimate of f among those that are not settled.
+func (g *Group) unsettle(f *Flight) {
+	g.blurred += sq(f.input)
+	g.reserved += f.input
+	g.fuzz += f.fuzz
+}
+
+// drainBy lets the output bucket drain for a call whose output is not seen
+// until it ends.
+func (g *Group) drainBy(f *Flight, speed float64) {
+	f.drain = speed
+	g.bucket[call.OutputTokens].own += speed
+	g.drainSince += speed * f.sent.Sub(g.born).Seconds()
 }
 
 // Cost is the dominant share of a demand: the largest part that it takes of
@@ -168,11 +188,7 @@ func (g *Group) Report(now time.Time) []call.BucketReport {
 		if !g.bucket[l].known() {
 			continue
 		}
-		reserved := 0.0
-		if l == call.InputTokens {
-			reserved = g.reserved
-		}
-		out = append(out, g.bucket[l].report(l, reserved))
+		out = append(out, g.report(now, l))
 	}
 	return out
 }
@@ -211,10 +227,13 @@ func (g *Group) Absorb(now time.Time, other *Group) {
 		f.adopted = true
 		g.bucket[call.Requests].take(1)
 		g.bucket[call.InputTokens].take(f.input)
-		g.bucket[call.OutputTokens].own += f.drain
+		g.sentInput += f.input
+		f.before = g.sentInput
+		if f.drain > 0 {
+			g.drainBy(f, f.drain)
+		}
 		if !f.exact {
-			g.blurred += sq(f.input)
-			g.reserved += f.input
+			g.unsettle(f)
 		}
 		g.flow.active++
 		g.flights.push(f)
@@ -222,6 +241,26 @@ func (g *Group) Absorb(now time.Time, other *Group) {
 	}
 	g.hold = later(g.hold, other.hold)
 	g.surprises += other.surprises
+}
+
+// report describes one bucket. What is under way counts as charged, but its
+// requests may not have arrived, and its estimates may be wrong.
+func (g *Group) report(now time.Time, l call.Limiter) call.BucketReport {
+	b := &g.bucket[l]
+	switch l {
+	case call.InputTokens:
+		r := b.report(l, 0.5*g.reserved, g.reserved)
+		r.Reserved = int64(g.reserved)
+		return r
+	case call.OutputTokens:
+		lag := g.flow.speed*float64(g.flow.active)*outputLag.Seconds() + g.unseen(now)
+		return b.report(l, lag, lag)
+	}
+	arriving := 0.0
+	for f := g.flights.last; f != nil && now.Sub(f.sent) <= reorder; f = f.prev {
+		arriving++
+	}
+	return b.report(l, 0, arriving)
 }
 
 // InFlight is the number of calls under way.

@@ -51,6 +51,7 @@ func workloads() map[string]func(*plan) {
 		"big":          func(p *plan) { p.limits = limits(10e3, 2e6, 400e3); p.agents = 300 },
 		"huge-context": func(p *plan) { p.input = lognormal(60e3, 0.6); p.input = capAt(p.input, 500e3); p.lifetime = time.Hour },
 		"foreign-30": func(p *plan) {
+			p.changes = []time.Duration{6 * time.Minute}
 			p.foreign = func(at time.Duration) float64 {
 				if at > 6*time.Minute {
 					return 0.3
@@ -59,6 +60,7 @@ func workloads() map[string]func(*plan) {
 			}
 		},
 		"halves-doubles": func(p *plan) {
+			p.changes = []time.Duration{5 * time.Minute, 8 * time.Minute}
 			p.change = func(at time.Duration) float64 {
 				switch {
 				case at > 8*time.Minute:
@@ -78,7 +80,9 @@ func capAt(f func(*rand.Rand) float64, limit float64) func(*rand.Rand) float64 {
 }
 
 // TestSaturated is the promise of the package: whatever binds, it is used to
-// its edge, and next to no 429 comes back.
+// its edge, next to no 429 comes back, the truth lies in the interval, and the
+// belief is off by less than 1 % of the limit. After a change of limits, or of
+// what others use, this holds again within 5 s.
 func TestSaturated(t *testing.T) {
 	for name, set := range workloads() {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +98,15 @@ func TestSaturated(t *testing.T) {
 				for l := range w.truth {
 					used[l] = w.truth[l].used()
 				}
-				t.Logf("seed %d: sent %d, rejected %d, used %.3f", seed, w.sent, w.rejected, used)
+				mean := w.errors / float64(w.checks)
+				t.Logf("seed %d: sent %d, rejected %d, used %.3f; of %d beliefs %d wrong, mean error %.4f, worst %.4f, mean width %.4f",
+					seed, w.sent, w.rejected, used, w.checks, w.outside, mean, w.worst, w.width/float64(w.checks))
+				if w.outside > 0 {
+					t.Errorf("seed %d: the truth lay outside of [low, high] %d times of %d", seed, w.outside, w.checks)
+				}
+				if mean > 0.01 {
+					t.Errorf("seed %d: the belief is off by %.4f of the limit on average", seed, mean)
+				}
 				if best := max(used[0], used[1], used[2]); best < 0.97 {
 					t.Errorf("seed %d: the most used limiter is used to %.3f", seed, best)
 				}

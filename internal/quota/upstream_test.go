@@ -29,7 +29,9 @@ type world struct {
 	done     int
 	outside  int // observations at which the truth was outside [low, high]
 	checks   int
-	worst    float64 // largest |belief - truth| / limit at steady state
+	worst    float64 // largest |belief - truth| / limit
+	errors   float64 // sum of them
+	width    float64 // sum of (high - low) / limit
 }
 
 // plan is one workload.
@@ -45,6 +47,7 @@ type plan struct {
 	upErr    float64                        // the upstream's own first estimates, likewise
 	foreign  func(at time.Duration) float64 // share of each refill that others take
 	change   func(at time.Duration) float64 // factor on all limits
+	changes  []time.Duration                // when the world changes
 	lifetime time.Duration
 	warmUp   time.Duration
 }
@@ -131,7 +134,7 @@ func (w *world) run() {
 			b := &w.truth[i]
 			b.admitted, b.wasted, b.start = 0, 0, b.level
 		}
-		w.sent, w.rejected, w.outside, w.checks, w.worst = 0, 0, 0, 0, 0
+		w.sent, w.rejected, w.outside, w.checks, w.worst, w.errors, w.width = 0, 0, 0, 0, 0, 0, 0
 	})
 	if w.plan.change != nil {
 		for s := range int(w.plan.lifetime / time.Second) {
@@ -315,22 +318,37 @@ func (w *world) finish(j *job, usage call.Usage) {
 	})
 }
 
-// check compares the belief with the truth.
+// check compares the belief with the truth, except shortly after the world has
+// changed.
 func (w *world) check() {
 	w.advance()
-	for _, r := range w.group.Report(w.now) {
-		for l := range call.Limiter(call.NumLimiters) {
-			if l.String() != r.Limiter {
-				continue
-			}
-			b := &w.truth[l]
-			w.checks++
-			level := max(0, b.level)
-			slack := 1e-6*b.limit + 1
-			if level < float64(r.Low)-slack || level > float64(r.High)+slack {
-				w.outside++
-			}
-			w.worst = max(w.worst, math.Abs(float64(r.Remaining)-level)/b.limit)
+	at := w.now.Sub(epoch)
+	for _, change := range w.plan.changes {
+		if at >= change && at < change+recovery {
+			return
 		}
 	}
+	room := w.group.Headroom(w.now)
+	for _, r := range w.group.Report(w.now) {
+		for l := range call.Limiter(call.NumLimiters) {
+			if l.String() == r.Limiter {
+				w.compare(&w.truth[l], r, room[l])
+			}
+		}
+	}
+}
+
+// recovery is how long the belief may be wrong after the world has changed.
+const recovery = 5 * time.Second
+
+func (w *world) compare(b *trueBucket, r call.BucketReport, share float64) {
+	w.checks++
+	shown := max(0, b.level) // a report shows no debt
+	if shown < float64(r.Low)-1 || shown > float64(r.High)+1 {
+		w.outside++
+	}
+	off := math.Abs(share - b.level/b.limit)
+	w.worst = max(w.worst, off)
+	w.errors += off
+	w.width += float64(r.High-r.Low) / b.limit
 }

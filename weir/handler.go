@@ -35,13 +35,18 @@ const statusClientGone = 499
 // ServeHTTP leads a request through the house and writes the answer.
 func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	rc := http.NewResponseController(w)
+	var guard *bodyGuard
 	if req.ContentLength != 0 {
-		req.Body = newBodyGuard(rc, req)
+		req, guard = guardBody(rc, req)
+		defer guard.release()
 	}
 	p := newPinger(w, rc)
 	resp, c, err := h.g.do(req, p.watch)
 	started := p.stop()
 	if err != nil {
+		if !guard.ended() && req.ProtoMajor == 1 {
+			w.Header().Set("Connection", "close") // the rest of the body is no next request
+		}
 		h.refuse(w, c, err, started)
 		return
 	}

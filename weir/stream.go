@@ -3,6 +3,7 @@ package weir
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -96,8 +97,11 @@ func errorEvent(body []byte) []byte {
 // bytes: a client that sends too slowly is cut off, a long upload is not.
 type bodyGuard struct {
 	io.ReadCloser
-	rc       *http.ResponseController
+
+	mu       sync.Mutex               // guards everything below: a transport may read on when the call has ended
+	rc       *http.ResponseController // nil once the call has ended
 	deadline time.Time
+	whole    bool // the body was read to its end
 }
 
 const (
@@ -105,16 +109,27 @@ const (
 	bodySpeed    = 16 << 10         // bytes per second that a client must reach
 )
 
-func newBodyGuard(rc *http.ResponseController, req *http.Request) *bodyGuard {
+// guardBody returns req with its body under guard. It is a copy, because the
+// server looks at the body of its own to tell whether the connection can be
+// used again. The answer may begin before the body has ended.
+func guardBody(rc *http.ResponseController, req *http.Request) (*http.Request, *bodyGuard) {
 	g := &bodyGuard{ReadCloser: req.Body, rc: rc, deadline: time.Now().Add(bodyPatience)}
 	_ = rc.SetReadDeadline(g.deadline) // not every connection has deadlines
-	return g
+	_ = rc.EnableFullDuplex()          // nor needs this
+	req = req.WithContext(req.Context())
+	req.Body = g
+	return req, g
 }
 
 // Read implements [io.Reader].
 func (g *bodyGuard) Read(p []byte) (int, error) {
 	n, err := g.ReadCloser.Read(p)
-	if err != nil {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.rc == nil {
+		return n, err
+	}
+	if g.whole = errors.Is(err, io.EOF); g.whole {
 		// Lift it at the end: the server goes on reading, to notice a client
 		// that leaves while its call waits.
 		g.deadline = time.Time{}
@@ -123,4 +138,23 @@ func (g *bodyGuard) Read(p []byte) (int, error) {
 	}
 	_ = g.rc.SetReadDeadline(g.deadline)
 	return n, err
+}
+
+// ended reports whether the body was read to its end, which is true of none.
+func (g *bodyGuard) ended() bool {
+	if g == nil {
+		return true
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.whole
+}
+
+// release ends the guard with the call: the response is no longer ours.
+func (g *bodyGuard) release() {
+	if g != nil {
+		g.mu.Lock()
+		g.rc = nil
+		g.mu.Unlock()
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 
 	"github.com/weir-gateway/weir/call"
 )
@@ -48,9 +49,17 @@ func tooLarge(limit int64) error {
 	}
 }
 
+// bodyBroken says why the body has no end. A connection that was closed for
+// writing alone looks like one that was lost, so the client gets to hear of it.
 func bodyBroken(req *http.Request, err error) error {
-	if req.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF) {
-		return &call.Refusal{Reason: call.ClientGone, Cause: err}
+	r := &call.Refusal{Reason: call.Malformed, Detail: "the body could not be read to its end", Cause: err}
+	switch {
+	case req.Context().Err() != nil:
+		r.Reason = call.ClientGone
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		r.Detail = "the body came too slowly, or stopped before its end"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		r.Detail = "the body ended too early: Content-Length announces more, or the last chunk is missing"
 	}
-	return &call.Refusal{Reason: call.Malformed, Detail: "the body could not be read to its end", Cause: err}
+	return r
 }

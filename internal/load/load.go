@@ -11,6 +11,7 @@ package load
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -131,10 +132,21 @@ func (r *runner) open(ctx context.Context) {
 func (r *runner) send(ctx context.Context, rng *rand.Rand, tenant Tenant, agent int) {
 	q := r.workload.draw(rng, r.prose, tenant)
 	r.out.begin()
+	if r.workload.Patience > 0 {
+		patient, cancel := context.WithTimeoutCause(ctx, r.workload.Patience, errLeft)
+		defer cancel()
+		ctx = patient
+	}
 	rec := r.client.do(ctx, rng, q)
+	if rec.Outcome == Cut && context.Cause(ctx) == errLeft {
+		rec.Outcome = Left
+	}
 	rec.Agent = agent
 	r.out.end(rec)
 }
+
+// errLeft is why a user with little patience ends a request.
+var errLeft = errors.New("the user left")
 
 // take claims the right to send one more request.
 func (r *runner) take() bool {

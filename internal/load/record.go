@@ -21,11 +21,12 @@ const (
 	Refused                // an error status
 	Broken                 // no answer, or one that broke off
 	Cut                    // still under way when the run ended; counted nowhere else
+	Left                   // the user's patience was over; counted nowhere else
 )
 
 // String returns the word for o.
 func (o Outcome) String() string {
-	return [...]string{"ok", "refused", "broken", "cut"}[o]
+	return [...]string{"ok", "refused", "broken", "cut", "left"}[o]
 }
 
 // Record is one request as its user saw it, retries of the client included.

@@ -12,8 +12,9 @@ import (
 )
 
 // Report says how the requests that ended in a span of time fared. Requests
-// that were cut off by the end of the run are in Cut and nowhere else. Waits
-// are in seconds, and those of answered requests alone.
+// that were cut off by the end of the run are in Cut and nowhere else, those
+// whose users left are in Left. Waits are in seconds, and those of answered
+// requests alone.
 type Report struct {
 	From         time.Time   `json:"from"`
 	To           time.Time   `json:"to"`
@@ -23,6 +24,7 @@ type Report struct {
 	Overloaded   int         `json:"overloaded"`   // 529s that users saw
 	Failed       int         `json:"failed"`       // everything else that was not answered
 	Cut          int         `json:"cut"`
+	Left         int         `json:"left"`    // users that went before their answer came
 	Dropped      int         `json:"dropped"` // arrivals of the whole run that found no slot
 	Lost         int         `json:"lost"`    // records of the whole run that gave way: > 0 makes the report partial
 	Attempts     int         `json:"attempts"`
@@ -74,11 +76,14 @@ func (r *Recorder) Report(from, to time.Time, weights map[string]float64) Report
 		if end := rec.End(); end.Before(from) || !end.Before(to) {
 			continue
 		}
-		if rec.Outcome == Cut {
+		switch rec.Outcome {
+		case Cut:
 			rep.Cut++
-			continue
+		case Left:
+			rep.Left++
+		default:
+			in = append(in, rec)
 		}
-		in = append(in, rec)
 	}
 	r.mu.Lock()
 	rep.Dropped, rep.Lost = r.dropped, r.lost

@@ -41,6 +41,10 @@ type Workload struct {
 	Timeout time.Duration `yaml:"timeout"` // the client's own deadline for each attempt, as x-stainless-timeout
 	Client  Policy        `yaml:"client"`
 
+	// Patience is how long a user waits who then closes the window, without
+	// having told anybody before; 0 = for ever.
+	Patience time.Duration `yaml:"patience"`
+
 	Requests int           `yaml:"requests"` // bound on the count; 0 = none
 	Duration time.Duration `yaml:"duration"` // bound on the time; 0 = none
 }
@@ -67,7 +71,7 @@ func (w Workload) Validate() error {
 	fault(w.MaxInFlight < 0, "max_in_flight: %d is negative", w.MaxInFlight)
 	fault(w.Requests < 0, "requests: %d is negative", w.Requests)
 	fault(slices.Contains(w.Models, ""), "models: a name is empty")
-	times := []time.Duration{w.Think, w.Pace, w.Stagger, w.Timeout, w.Duration}
+	times := []time.Duration{w.Think, w.Pace, w.Stagger, w.Timeout, w.Duration, w.Patience}
 	fault(slices.Min(times) < 0, "a duration is negative")
 	for i, t := range w.Tenants {
 		fault(t.Weight < 0, "tenants[%d].weight: %v is negative", i, t.Weight)

@@ -41,6 +41,8 @@ type Verdict struct {
 	RetryAfter time.Duration // from the headers; 0 if absent
 	Until      time.Time     // when an account-level block ends; zero if unknown
 	Workspace  bool          // an account-level block of the workspace only
+	RampNow    float64       // with Ramp: the limit of the running minute; 0 if not said
+	RampNext   float64       // with Ramp: that of the next minute
 	Code       string        // error.details.error_code, or ""
 	Type       string        // error.type, or ""
 	Message    string        // error.message, shortened

@@ -130,6 +130,9 @@ func (j *Judge) judge(now time.Time, v call.Verdict, raw []byte) call.Verdict {
 	if v.Kind == call.RateLimited {
 		v.Limiter, v.Named = j.limiter(message)
 	}
+	if v.Kind == call.Ramp {
+		v.RampNow, v.RampNext = rampFigures(message)
+	}
 	if v.Account() {
 		v.Until = regainAt(v, message, now)
 	}
@@ -182,6 +185,23 @@ func (j *Judge) limiter(message string) (call.Limiter, bool) {
 		}
 	}
 	return 0, false
+}
+
+var ramp = regexp.MustCompile(`current limit is ([\d,]+).*?increase to ([\d,]+)`)
+
+// rampFigures reads the limits of this and the next minute, which the upstream
+// gives only in words.
+func rampFigures(message string) (now, next float64) {
+	m := ramp.FindStringSubmatch(message)
+	if m == nil {
+		return 0, 0
+	}
+	now, err1 := strconv.ParseFloat(strings.ReplaceAll(m[1], ",", ""), 64)
+	next, err2 := strconv.ParseFloat(strings.ReplaceAll(m[2], ",", ""), 64)
+	if err1 != nil || err2 != nil || next <= now {
+		return 0, 0
+	}
+	return now, next
 }
 
 var regain = regexp.MustCompile(`regain access on (\d{4}-\d{2}-\d{2})(?: at (\d{2}:\d{2}) utc)?`)

@@ -77,6 +77,14 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+func TestRampFigures(t *testing.T) {
+	message := "This request would exceed your organization's maximum usage increase rate for input tokens per minute. Your current limit is 58,276 input tokens per minute, which will increase to 68,276 at the next minute boundary."
+	v := fault.New().Answer(now, 429, http.Header{}, []byte(errorBody("rate_limit_error", message, "ramp_limit_exceeded")))
+	if v.RampNow != 58_276 || v.RampNext != 68_276 {
+		t.Errorf("read %v and %v", v.RampNow, v.RampNext)
+	}
+}
+
 func TestEvent(t *testing.T) {
 	for kind, want := range map[string]call.Kind{
 		"overloaded_error": call.Overloaded, "api_error": call.UpstreamFailed,

@@ -30,6 +30,8 @@ type bucket struct {
 	flow         float64 // our own recent use, units per second
 	own          float64 // steady own drain not yet seen in usage, units per second
 
+	burst burst // the same limit, enforced over less than a minute
+
 	observed  time.Time // when a header last corrected it
 	limitSent time.Time // send time of the request whose header set the limit
 	shrunk    time.Time // when stock last changed
@@ -78,6 +80,7 @@ func (b *bucket) advance(now time.Time) {
 	if !b.known() {
 		return
 	}
+	b.burst.advance(now, b.rate())
 	b.level = min(b.limit, b.level+b.net()*dt)
 	b.age(dt)
 	b.doubt = min(b.doubt+sq(doubtRate*b.limit)*dt, sq(0.5*b.limit))
@@ -95,6 +98,7 @@ func (b *bucket) advance(now time.Time) {
 func (b *bucket) take(n float64) {
 	b.blurFull(reorder.Seconds())
 	b.level -= n
+	b.burst.level -= n
 	if b.known() {
 		b.level = min(b.level, b.limit)
 	}
@@ -119,6 +123,12 @@ func (b *bucket) wait(need float64) time.Duration {
 	}
 	speed := max(b.net(), 0.05*b.rate())
 	return seconds(lack / speed)
+}
+
+// waitFor is how long a call that takes n must wait, with slack for what is
+// uncertain about n, until both the minute and any shorter time allow it.
+func (b *bucket) waitFor(n, slack float64) time.Duration {
+	return max(b.wait(n+slack+b.reserve()), b.burst.wait(n, b.rate()))
 }
 
 // set starts the belief afresh from an observation.
@@ -169,9 +179,15 @@ func (b *bucket) shiftBy(step float64) {
 }
 
 // rejected takes a 429 of this limiter: need would fit after retry, so the
-// level is lower than believed. Every such surprise doubles the stock.
-func (b *bucket) rejected(now time.Time, need float64, retry time.Duration) {
+// level is lower than believed. Only if the 429's own headers have shown plenty
+// is it another thing: a shorter time is enforced. Every surprise of the first
+// kind doubles the stock.
+func (b *bucket) rejected(now time.Time, need float64, retry time.Duration, shown bool) {
 	if !b.known() {
+		return
+	}
+	if shown && b.level+b.error.low > need+plenty*b.limit {
+		b.burst.rejected(now, b.limit, need, retry)
 		return
 	}
 	at := need - b.rate()*retry.Seconds()

@@ -35,3 +35,6 @@ func (c *serverClock) observe(date, sent, received time.Time) {
 func (c *serverClock) local(t time.Time) (time.Time, time.Duration) {
 	return t.Add(-(c.low + c.high) / 2), (c.high - c.low) / 2
 }
+
+// theirs turns an instant of our clock into the upstream's.
+func (c *serverClock) theirs(t time.Time) time.Time { return t.Add((c.low + c.high) / 2) }

@@ -78,6 +78,7 @@ func (g *Group) chargeInput(now time.Time, f *Flight, actual float64) {
 	diff := actual - f.input
 	f.input, f.exact = actual, true
 	g.bucket[call.InputTokens].take(diff)
+	g.ramp.take(g.clock.theirs(now), diff)
 	for j := f; j != nil; j = j.next {
 		j.predicted[call.InputTokens] -= diff
 	}
@@ -160,6 +161,9 @@ func (g *Group) Reject(now time.Time, f *Flight, l call.Limits, v call.Verdict) 
 	switch v.Kind {
 	case call.Concurrency, call.Overloaded:
 		g.window.shrink(g.flow.active)
+	case call.Ramp:
+		g.surprises++
+		g.ramp.complained(g.clock.theirs(now), v.RampNow, v.RampNext)
 	case call.RateLimited:
 		g.surprises++
 		if !v.Named {
@@ -172,7 +176,7 @@ func (g *Group) Reject(now time.Time, f *Flight, l call.Limits, v call.Verdict) 
 		if v.Limiter == call.OutputTokens {
 			need = g.bucket[call.OutputTokens].limit * stockFloor
 		}
-		g.bucket[v.Limiter].rejected(now, need, v.RetryAfter)
+		g.bucket[v.Limiter].rejected(now, need, v.RetryAfter, l.Bucket[v.Limiter].Known)
 		limit := g.bucket[call.InputTokens].limit
 		return v.Limiter == call.InputTokens && limit > 0 && need > 0.7*limit && level >= 0.95*limit
 	}

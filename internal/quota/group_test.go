@@ -135,6 +135,51 @@ func TestRejectionHoldsAndTeaches(t *testing.T) {
 	}
 }
 
+func TestShorterTimeIsLearned(t *testing.T) {
+	g := known(0.9)
+	f := reserve(g, epoch, quota.Demand{Input: 40_000})
+	g.Reject(epoch, f, header(epoch, 0.9), call.Verdict{Kind: call.RateLimited, Named: true, Limiter: call.InputTokens, RetryAfter: 3 * time.Second})
+	if left := g.Headroom(epoch)[call.InputTokens]; left < 0.85 {
+		t.Errorf("the minute's bucket has plenty, and yet the belief fell to %.2f", left)
+	}
+	later := epoch.Add(3 * time.Second)
+	if dec := g.Check(later, quota.Demand{Input: 30_000}); dec.Wait != 0 {
+		t.Errorf("after the upstream's time: %+v", dec)
+	}
+	reserve(g, later, quota.Demand{Input: 30_000})
+	dec := g.Check(later, quota.Demand{Input: 60_000})
+	// A sixth of the limit is taken for the shorter time's capacity: 100k, of
+	// which 10k are left from before, and 10k come per second.
+	if dec.Bound != "input_tokens" || dec.Wait < 5*time.Second || dec.Wait > 7*time.Second {
+		t.Errorf("a second burst: %+v", dec)
+	}
+}
+
+func TestRamp(t *testing.T) {
+	start := epoch.Add(10 * time.Second) // ten seconds into a minute
+	g := known(1)
+	f := reserve(g, start, quota.Demand{Input: 60_000})
+	g.Reject(start, f, call.Limits{}, call.Verdict{Kind: call.Ramp, RampNow: 50_000, RampNext: 60_000, RetryAfter: 50 * time.Second})
+	for minute, allowed := range []call.Tokens{60_000, 70_000, 80_000} {
+		now := epoch.Add(time.Duration(minute+1)*time.Minute + time.Second)
+		used := call.Tokens(0)
+		for g.Check(now, quota.Demand{Input: 1000}).Wait == 0 && used < 1e6 {
+			g.Settle(now, reserve(g, now, quota.Demand{Input: 1000}), call.Usage{Input: 1000, Output: 1, Exact: true})
+			used += 1000
+		}
+		if used > allowed || used < allowed*95/100 {
+			t.Errorf("minute %d used %d of %d", minute+1, used, allowed)
+		}
+		if dec := g.Check(now, quota.Demand{Input: 1000}); dec.Bound != "ramp" || dec.Wait < 58*time.Second || dec.Wait > 60*time.Second {
+			t.Errorf("minute %d then waits %+v", minute+1, dec)
+		}
+	}
+	quiet := epoch.Add(30 * time.Minute)
+	if dec := g.Check(quiet, quota.Demand{Input: 49_000}); dec.Wait != 0 {
+		t.Errorf("after idleness the floor holds: %+v", dec)
+	}
+}
+
 func TestRejectedFromFullBucketNeverFits(t *testing.T) {
 	g := known(1)
 	f := reserve(g, epoch, quota.Demand{Input: 550_000})

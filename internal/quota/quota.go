@@ -29,7 +29,7 @@ type Demand struct {
 // Decision says whether a demand may go now.
 type Decision struct {
 	Wait  time.Duration // 0: now. Otherwise ask again then, or after any event
-	Bound string        // what it waits for: a limiter, "retry_after", "window"
+	Bound string        // what it waits for: a limiter, "ramp", "retry_after", "window"
 	Never bool          // it needs more input than the whole bucket holds
 	Limit call.Tokens   // the input bucket's size, with Never
 }
@@ -40,6 +40,7 @@ type Group struct {
 	bucket [call.NumLimiters]bucket
 	flow   outputFlow
 	window window
+	ramp   ramp
 	clock  serverClock
 
 	flights    flightList
@@ -77,12 +78,15 @@ func (g *Group) Check(now time.Time, d Demand) Decision {
 	if wait := g.hold.Sub(now); wait > 0 {
 		return Decision{Wait: wait, Bound: "retry_after"}
 	}
+	if wait := g.ramp.wait(g.clock.theirs(now), float64(d.Input)); wait > 0 {
+		return Decision{Wait: wait, Bound: "ramp"}
+	}
 	if !g.window.allows(g.flow.active) {
 		return Decision{Wait: unknownWait, Bound: "window"}
 	}
 	waits := [call.NumLimiters]time.Duration{
-		call.Requests:     g.waitRequests(),
-		call.InputTokens:  input.wait(g.inputNeed(d)),
+		call.Requests:     g.bucket[call.Requests].waitFor(1, 0),
+		call.InputTokens:  input.waitFor(float64(d.Input), g.inputSlack(d)),
 		call.OutputTokens: g.flow.wait(&g.bucket[call.OutputTokens]),
 	}
 	bound := call.Requests
@@ -99,17 +103,10 @@ func never(limit float64, d Demand) bool {
 	return limit > 0 && float64(d.Input)*(1-2*min(d.Spread, 0.4)) > limit
 }
 
-func (g *Group) waitRequests() time.Duration {
-	b := &g.bucket[call.Requests]
-	return b.wait(1 + b.reserve())
-}
-
-// inputNeed is the level at which d may go: its estimate, the reserve, and
-// three standard errors of all estimates that are not settled yet.
-func (g *Group) inputNeed(d Demand) float64 {
-	est := float64(d.Input)
-	blur := 3 * d.Spread * math.Sqrt(g.blurred+sq(est))
-	return est + blur + g.bucket[call.InputTokens].reserve()
+// inputSlack is three standard errors of all estimates that are not settled
+// yet, that of d among them.
+func (g *Group) inputSlack(d Demand) float64 {
+	return 3 * d.Spread * math.Sqrt(g.blurred+sq(float64(d.Input)))
 }
 
 func (g *Group) advance(now time.Time) {
@@ -127,6 +124,7 @@ func (g *Group) Reserve(now time.Time, d Demand, f *Flight) {
 	requests, input := &g.bucket[call.Requests], &g.bucket[call.InputTokens]
 	requests.take(1)
 	input.take(f.input)
+	g.ramp.take(g.clock.theirs(now), f.input)
 	f.predicted = prediction{requests.level, input.level}
 	f.shift = prediction{requests.shift, input.shift}
 	g.unsettle(f)

@@ -160,7 +160,9 @@ func TestRamp(t *testing.T) {
 	g := known(1)
 	f := reserve(g, start, quota.Demand{Input: 60_000})
 	g.Reject(start, f, call.Limits{}, call.Verdict{Kind: call.Ramp, RampNow: 50_000, RampNext: 60_000, RetryAfter: 50 * time.Second})
-	for minute, allowed := range []call.Tokens{60_000, 70_000, 80_000} {
+	last := call.Tokens(50_000)
+	for minute := range 3 {
+		allowed := last + 10_000
 		now := epoch.Add(time.Duration(minute+1)*time.Minute + time.Second)
 		used := call.Tokens(0)
 		for g.Check(now, quota.Demand{Input: 1000}).Wait == 0 && used < 1e6 {
@@ -170,6 +172,7 @@ func TestRamp(t *testing.T) {
 		if used > allowed || used < allowed*95/100 {
 			t.Errorf("minute %d used %d of %d", minute+1, used, allowed)
 		}
+		last = used
 		if dec := g.Check(now, quota.Demand{Input: 1000}); dec.Bound != "ramp" || dec.Wait < 58*time.Second || dec.Wait > 60*time.Second {
 			t.Errorf("minute %d then waits %+v", minute+1, dec)
 		}

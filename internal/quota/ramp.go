@@ -19,7 +19,7 @@ type ramp struct {
 }
 
 const (
-	rampMargin = 0.98                   // share of the allowance that is used: estimates err
+	rampMargin = 0.99                   // share of the allowance that is used: estimates err
 	rampStep   = 0.17                   // step assumed where the complaint has no figures
 	boundary   = 200 * time.Millisecond // after the minute's end, for the way there
 )

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/weir"
@@ -100,6 +101,7 @@ type house struct {
 
 func newHouse(t *testing.T, upstream http.HandlerFunc, opts ...weir.Option) *house {
 	t.Helper()
+	t.Cleanup(func() { time.Sleep(time.Second) }) // net/http lingers over the connections that it closes
 	h := &house{journal: &journal{}}
 	api := serveInMemory(t, upstream)
 	api.DisableCompression = true

@@ -42,6 +42,9 @@ func describe(err error) error {
 		if syntax.JSONPointer != "" {
 			where += fmt.Sprintf(", in %s", syntax.JSONPointer)
 		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return malformed("the body is not valid JSON: it ends too early (%s)", where)
+		}
 		return malformed("the body is not valid JSON: %v (%s)", syntax.Err, where)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {

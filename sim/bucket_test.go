@@ -110,9 +110,8 @@ func TestLimitChanges(t *testing.T) {
 
 // machine drives a bucket with random charges, refunds and flows.
 type machine struct {
-	b       *bucket
-	flows   []*flow
-	clipped bool // the limit changed, so what refilled is not a straight line
+	b     *bucket
+	flows []*flow
 }
 
 func (m *machine) step(t *rapid.T) {

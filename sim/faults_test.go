@@ -157,16 +157,16 @@ func TestFaultsAreChosen(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c := sim.Config{Scenario: scenario(t, "seed: 4\nfaults: ["+tc.fault+"]")}
 			inBubble(t, c, func(b *bench) {
-				got := ""
+				var got strings.Builder
 				for range 10 {
-					got += map[int]string{200: ".", 500: "x"}[b.message("hi").StatusCode]
+					got.WriteString(map[int]string{200: ".", 500: "x"}[b.message("hi").StatusCode])
 					time.Sleep(time.Second)
 				}
 				if tc.name == "chance" {
-					if n := strings.Count(got, "x"); n < 2 || n > 8 {
-						t.Errorf("struck %q, want about half", got)
+					if n := strings.Count(got.String(), "x"); n < 2 || n > 8 {
+						t.Errorf("struck %q, want about half", got.String())
 					}
-				} else if diff := cmp.Diff(tc.want, got); diff != "" {
+				} else if diff := cmp.Diff(tc.want, got.String()); diff != "" {
 					t.Errorf("struck (-want +got):\n%s", diff)
 				}
 			})

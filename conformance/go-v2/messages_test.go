@@ -209,7 +209,7 @@ func TestCancelMidStream(t *testing.T) {
 	cancel()
 	// The upstream goes on charging as long as it does not know.
 	last := -1
-	eventually(t, 2*time.Second, "the upstream sees that the client has left", func() bool {
+	eventually(t, 5*time.Second, "the upstream sees that the client has left", func() bool {
 		before := last
 		last = upstream(t, "cancel").output
 		return last == before

@@ -12,7 +12,7 @@ def test_short_deadline(waits):
     assert isinstance(was.error, anthropic.RateLimitError)
     assert was.error.type == "rate_limit_error"
     assert 2 <= was.after <= 60
-    assert was.took < 5
+    assert was.took < 20
     assert was.reached_upstream == 1, "only the one that drained the quota"
 
 

@@ -84,7 +84,7 @@ describe('errors', { concurrency: true }, () => {
           return true;
         });
         assert.equal(sent(), 1, 'not retried');
-        assert.ok(Date.now() - began < 5000, 'refused at once');
+        assert.ok(Date.now() - began < 20_000, 'refused at once');
       }
     });
   }
@@ -101,7 +101,7 @@ describe('errors', { concurrency: true }, () => {
       assert.ok(after >= 2 && after <= 60, `retry-after ${after}`);
       return true;
     });
-    assert.ok(Date.now() - began < 5000);
+    assert.ok(Date.now() - began < 20_000);
     assert.equal((await upstream('short')).requests, 1, 'only the one that drained the quota');
     await sleep(after * 1000);
     assert.ok(text(await client.messages.create(ask('Say hello.'), { headers: { 'weir-max-wait': '5s' } })), 'retry-after is true');

@@ -122,7 +122,7 @@ describe('messages', { concurrency: true }, () => {
     }, APIUserAbortError);
     // The upstream goes on charging as long as it does not know.
     let last = -1;
-    await eventually(2000, 'the upstream sees that the client has left', async () => {
+    await eventually(5000, 'the upstream sees that the client has left', async () => {
       const before = last;
       last = (await upstream('cancel')).output_tokens;
       return last === before;

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"errors"
 	"io"
 	"time"
@@ -124,6 +125,9 @@ func (s *stream) ended(err error) {
 	case s.stopped && errors.Is(err, io.EOF):
 		s.ready = append(s.ready, s.partial...)
 		s.finish("ok", "")
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		s.err = err // the caller's own doing
+		s.finish("client_gone", "")
 	case s.failed:
 		s.finish("failed_mid_stream", "upstream_error_event")
 	case s.stopped: // the answer was complete; the connection broke after it

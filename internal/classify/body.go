@@ -53,13 +53,13 @@ func tooLarge(limit int64) error {
 // writing alone looks like one that was lost, so the client gets to hear of it.
 func bodyBroken(req *http.Request, err error) error {
 	r := &call.Refusal{Reason: call.Malformed, Detail: "the body could not be read to its end", Cause: err}
-	switch {
-	case req.Context().Err() != nil:
-		r.Reason = call.ClientGone
+	switch { // the server ends the context in any case
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		r.Detail = "the body came too slowly, or stopped before its end"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		r.Detail = "the body ended too early: Content-Length announces more, or the last chunk is missing"
+	case req.Context().Err() != nil:
+		r.Reason = call.ClientGone
 	}
 	return r
 }

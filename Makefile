@@ -2,13 +2,13 @@
 # and runs every check. The parts can be run one by one.
 parts := setup build vet lint unit conformance browser fuzz demo
 
-.PHONY: test help $(parts)
+.PHONY: test help bench-quota $(parts)
 
 test: ## every check, from a fresh machine on; the last line counts the tests
 	@scripts/check.sh $(parts)
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 setup: ## install what the checks need
 build: ## build the binary into .cache/bin
@@ -21,3 +21,7 @@ fuzz: ## every fuzz target for a few seconds
 demo: ## the demo: no 429 may get through
 $(parts):
 	@scripts/check.sh $@
+
+bench-quota: ## measure every scenario and write docs/benchmarks/quota.md
+	@mkdir -p docs/benchmarks
+	WEIR_BENCH_QUOTA=$(CURDIR)/docs/benchmarks/quota.md go test -count=1 -timeout=60m -run='^TestBenchQuota$$' ./internal/bench

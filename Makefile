@@ -24,4 +24,4 @@ $(parts):
 
 bench-quota: ## measure every scenario and write docs/benchmarks/quota.md
 	@mkdir -p docs/benchmarks
-	WEIR_BENCH_QUOTA=$(CURDIR)/docs/benchmarks/quota.md go test -count=1 -timeout=60m -run='^TestBenchQuota$$' ./internal/bench
+	WEIR_REVISION=$$(git rev-parse --short HEAD) WEIR_BENCH_QUOTA=$(CURDIR)/docs/benchmarks/quota.md go test -count=1 -timeout=60m -run='^TestBenchQuota$$' ./internal/bench

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -38,7 +37,7 @@ func (r *reader) messages() {
 
 // message checks one message and returns the ids of its tool calls.
 func (r *reader) message(m *value, i int, uses []string) []string {
-	at := fmt.Sprintf("messages.%d", i)
+	at := "messages." + itoa(i)
 	role := m.get("role").text()
 	content := m.get("content")
 	switch {
@@ -64,7 +63,7 @@ func (r *reader) message(m *value, i int, uses []string) []string {
 	}
 	c := &conversation{reader: r, role: role, uses: uses}
 	for j := range content.list {
-		c.block(&content.list[j], fmt.Sprintf("%s.content.%d", at, j), j)
+		c.block(&content.list[j], at+".content."+itoa(j), j)
 	}
 	r.req.toolAnswer = len(c.results) > 0
 	if role == "user" {

@@ -89,8 +89,10 @@ func (x *exchange) claim(q *request, cached cachePlan) claim {
 // ttft is the time to the first token.
 func (x *exchange) ttft() time.Duration {
 	d := x.config.Timing.TTFT
-	if asked, err := time.ParseDuration(x.r.Header.Get("X-Sim-Ttft")); err == nil && asked >= 0 {
-		d = asked
+	if word := x.r.Header.Get("X-Sim-Ttft"); word != "" {
+		if asked, err := time.ParseDuration(word); err == nil && asked >= 0 {
+			d = asked
+		}
 	}
 	return d + x.upset.delay()
 }

@@ -160,6 +160,7 @@ func (p *parser) object(v *value, depth int) error {
 		p.at++
 		return nil
 	}
+	v.keys, v.list = make([]string, 0, 4), make([]value, 0, 4)
 	for {
 		if p.peek() != '"' {
 			return p.unexpected("a key")

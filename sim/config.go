@@ -16,7 +16,7 @@ type Config struct {
 	Tier      string       // one of [Tiers]; default "start"
 	Limits    Limits       // replace the tier's numbers for every model group
 	Seed      uint64       // the same seed gives the same answers
-	Speed     float64      // how many times faster than the world's the clock runs; default 1
+	Speed     float64      // how many times faster than the world's its clock runs, by which it also dates; default 1
 	StartFill *float64     // share of the buckets that is full at the start, 0 to 1; nil: full
 	Timing    Timing       // zero: the scenario's, or at once
 	Rules     *Rules       // how strict the limiter is; nil: the scenario's, or the defaults

@@ -50,11 +50,14 @@ func run(ctx context.Context, e env, args []string) int {
 	if err == nil {
 		return exitOK
 	}
+	if strings.HasPrefix(err.Error(), "unknown command") { // cobra has no type for it
+		err = usageError{hinted{err, `run "weir --help" for the commands and their flags`}}
+	}
 	fmt.Fprintf(e.stderr, "weir: error: %v\n", err)
 	if h, ok := errors.AsType[hinted](err); ok {
 		fmt.Fprintf(e.stderr, "weir: hint: %s\n", h.hint)
 	}
-	if _, ok := errors.AsType[usageError](err); ok || strings.HasPrefix(err.Error(), "unknown command") {
+	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
 	return exitFailed

@@ -10,9 +10,7 @@ import (
 // knownShort lists the bars that Weir does not clear yet, as scenario/bar. Each
 // is a defect with a place in the report of docs/benchmarks/quota.md: it is
 // shown and not failed, and whoever mends it is told to take it off the list.
-var knownShort = map[string]bool{
-	"ramp/upstream 429s": true, // one or two at each minute's boundary
-}
+var knownShort = map[string]bool{}
 
 // TestScenarios plays a short version of every scenario of
 // docs/benchmarks/quota.md through a whole gateway and holds it to the bars of

@@ -36,5 +36,5 @@ func (c *serverClock) local(t time.Time) (time.Time, time.Duration) {
 	return t.Add(-(c.low + c.high) / 2), (c.high - c.low) / 2
 }
 
-// theirs turns an instant of our clock into the upstream's.
-func (c *serverClock) theirs(t time.Time) time.Time { return t.Add((c.low + c.high) / 2) }
+// theirs bounds an instant of our clock on the upstream's.
+func (c *serverClock) theirs(t time.Time) span { return span{t.Add(c.low), t.Add(c.high)} }

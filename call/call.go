@@ -87,29 +87,6 @@ type Call struct {
 	Story    []Attempt     // why it waited, and what each attempt brought
 }
 
-// Content measures a request body without keeping it: what the estimator
-// needs to know about it. Binary payloads (images, documents) are counted as
-// blocks, never by the length of their base64 text.
-type Content struct {
-	Latin    int // bytes of ASCII text in messages and system
-	Wide     int // runes outside Latin scripts (CJK, Kana, Hangul, emoji)
-	Other    int // runes of other non-ASCII scripts
-	Schema   int // bytes of tool definitions
-	Messages int
-	Tools    int
-	Images   int
-	PDFBytes int  // decoded size of document blocks
-	Cached   bool // has at least one cache_control mark
-	Thinking bool
-}
-
-// Estimate is what a call is expected to cost before it is sent.
-type Estimate struct {
-	Input  Tokens  // uncached input, what the input limiter will be charged
-	Output Tokens  // expected output, never max_tokens
-	Spread float64 // relative standard error of Input, 0.25 = ±25 %
-}
-
 // Key is one credential of the upstream API.
 type Key struct {
 	Name   string // for people: configured name, or the fingerprint

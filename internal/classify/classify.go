@@ -4,6 +4,7 @@
 package classify
 
 import (
+	"hash/maphash"
 	"net/http"
 	"strconv"
 	"strings"
@@ -29,8 +30,9 @@ const (
 
 // Room classifies requests. It is safe for concurrent use.
 type Room struct {
-	cfg Config
-	seq atomic.Uint64
+	cfg  Config
+	seq  atomic.Uint64
+	seed maphash.Seed // of the hashes of prefixes
 }
 
 // New returns the room.
@@ -41,7 +43,7 @@ func New(cfg Config) *Room {
 	if cfg.MaxWait == 0 {
 		cfg.MaxWait = DefaultMaxWait
 	}
-	return &Room{cfg: cfg}
+	return &Room{cfg: cfg, seed: maphash.MakeSeed()}
 }
 
 // Classify reads the request's head and, for the metered endpoints, its whole
@@ -73,7 +75,7 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 		return c, err
 	}
 	c.Body = body
-	user, err := parse(c)
+	user, err := r.parse(c)
 	if err != nil {
 		return c, err
 	}

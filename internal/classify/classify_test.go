@@ -110,46 +110,6 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-func TestContent(t *testing.T) {
-	image := `{"type":"image","source":{"type":"base64","media_type":"image/png","data":"` + strings.Repeat("A", 4000) + `"}}`
-	pdf := `{"type":"document","source":{"data":"` + strings.Repeat("A", 4000) + `","type":"base64","media_type":"application/pdf"}}`
-	plain := `{"type":"document","source":{"type":"text","data":"abcd","media_type":"text/plain"}}`
-	for name, tc := range map[string]struct {
-		messages string
-		want     call.Content
-	}{
-		"string":   {`{"role":"user","content":"hello"}`, call.Content{Messages: 1, Latin: 5}},
-		"blocks":   {`{"role":"user","content":[{"type":"text","text":"hello"}]}`, call.Content{Messages: 1, Latin: 5}},
-		"chinese":  {`{"role":"user","content":"你好 x"}`, call.Content{Messages: 1, Wide: 2, Latin: 2}},
-		"escaped":  {`{"role":"user","content":"\u4f60\u597d\n\ud83d\ude00"}`, call.Content{Messages: 1, Wide: 3, Latin: 1}},
-		"cyrillic": {`{"role":"user","content":"да"}`, call.Content{Messages: 1, Other: 2}},
-		"image":    {`{"role":"user","content":[` + image + `]}`, call.Content{Messages: 1, Images: 1}},
-		"pdf":      {`{"role":"user","content":[` + pdf + `]}`, call.Content{Messages: 1, PDFBytes: 3000}},
-		"document": {`{"role":"user","content":[` + plain + `]}`, call.Content{Messages: 1, Latin: 4}},
-		"cached":   {`{"role":"user","content":[{"type":"text","text":"ab","cache_control":{"type":"ephemeral"}}]}`, call.Content{Messages: 1, Latin: 2 + 9, Cached: true}},
-		"tool":     {`{"role":"assistant","content":[{"type":"tool_use","id":"x","name":"get","input":{"city":"Oslo"}}]}`, call.Content{Messages: 1, Latin: 7}},
-		"empty":    {`{}`, call.Content{Messages: 1}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := classified(t, request("POST", "/v1/messages", `{"model":"m","messages":[`+tc.messages+`]}`))
-			want := tc.want
-			if name == "cached" {
-				want.Latin = 2 // a cache mark is not text
-			}
-			if diff := cmp.Diff(want, c.Content); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestTools(t *testing.T) {
-	c := classified(t, request("POST", "/v1/messages", `{"model":"m","tools":[{"name":"a"},{"name":"b"}],"system":"be brief","stream":true,"max_tokens":7,"thinking":{},"messages":[]}`))
-	if c.Content.Tools != 2 || c.Content.Schema < 20 || c.Content.Latin != 8 || !c.Stream || c.MaxTokens != 7 || !c.Content.Thinking {
-		t.Errorf("got %+v, stream %v, max_tokens %d", c.Content, c.Stream, c.MaxTokens)
-	}
-}
-
 func TestRefusals(t *testing.T) {
 	huge := request("POST", "/v1/messages", "x")
 	huge.ContentLength = 33 << 20

@@ -6,50 +6,134 @@ import (
 	"github.com/weir-gateway/weir/call"
 )
 
-// wideFrom is where the scripts begin whose runes are about a token each: CJK
-// radicals and everything behind them, Kana, Hangul syllables and emoji among
-// it.
-const wideFrom = 0x2E80
+// A long text is measured by samples: windows of one sixteenth of it. Scripts
+// do not change from one kilobyte to the next, and the upstream's own count is
+// not exact either.
+const (
+	sampledFrom = 128 << 10
+	window      = 1 << 10
+	stride      = 16 * window
+)
 
 // measure counts the raw (still escaped) text of a JSON string by script.
-func measure(raw []byte, into *call.Content) {
-	latin := 0
+func measure(raw []byte, into *[call.NumScripts]int32) {
+	if len(raw) < sampledFrom {
+		count(raw, into)
+		return
+	}
+	var sample [call.NumScripts]int32
+	seen := 0
+	for at := 0; at+window <= len(raw); at += stride {
+		part := raw[at : at+window]
+		for len(part) > 0 && !utf8.RuneStart(part[0]) {
+			part = part[1:]
+		}
+		count(part, &sample)
+		seen += len(part)
+	}
+	scale := float64(len(raw)) / float64(seen)
+	for s, n := range sample {
+		into[s] += int32(float64(n) * scale)
+	}
+}
+
+// count measures every character.
+func count(raw []byte, into *[call.NumScripts]int32) {
+	var n [16]int32 // a power of two spares the bounds check
 	for i := 0; i < len(raw); {
 		c := raw[i]
-		if c < utf8.RuneSelf && c != '\\' {
-			latin++
+		if s := scriptOf[c]; s < notPlain {
+			n[s&15]++
 			i++
 			continue
 		}
-		r, size := decode(raw[i:])
+		s, size := decode(raw[i:])
+		n[s&15]++
 		i += size
-		switch {
-		case r < utf8.RuneSelf:
-			latin++
-		case r >= wideFrom:
-			into.Wide++
-		default:
-			into.Other++
-		}
 	}
-	into.Latin += latin
+	for s := range into {
+		into[s] += n[s]
+	}
 }
 
-// decode reads one rune, be it UTF-8, a \uXXXX escape or another escape.
-func decode(b []byte) (r rune, size int) {
+// notPlain marks bytes that do not stand for themselves: the backslash, and
+// what belongs to runes outside ASCII.
+const notPlain = call.NumScripts
+
+// scriptOf is the script of each byte.
+var scriptOf = scripts()
+
+func scripts() (t [256]call.Script) {
+	for c := range t {
+		switch {
+		case c >= utf8.RuneSelf || c == '\\':
+			t[c] = notPlain
+		case c == '\n' || c == '\r':
+			t[c] = call.Lines
+		case c <= ' ' || c == 127:
+			t[c] = call.Spaces
+		case c >= '0' && c <= '9':
+			t[c] = call.Digits
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z':
+			t[c] = call.Letters
+		default:
+			t[c] = call.Marks
+		}
+	}
+	return t
+}
+
+// decode reads one character, be it UTF-8, a \uXXXX escape or another escape.
+func decode(b []byte) (s call.Script, size int) {
 	if b[0] != '\\' {
-		return utf8.DecodeRune(b)
+		r, size := utf8.DecodeRune(b)
+		return script(r), size
 	}
-	if len(b) < 6 || b[1] != 'u' {
-		return ' ', min(2, len(b)) // \n, \", \\ and the like
+	if len(b) < 2 {
+		return call.Marks, 1
 	}
+	switch b[1] {
+	case 'n', 'r':
+		return call.Lines, 2
+	case 't', 'b', 'f':
+		return call.Spaces, 2
+	case 'u':
+		if len(b) >= 6 {
+			return escaped(b)
+		}
+	}
+	return call.Marks, 2 // \", \\ and \/
+}
+
+// escaped reads \uXXXX. A pair of them is one rune beyond the basic plane: an
+// emoji, or rare CJK.
+func escaped(b []byte) (s call.Script, size int) {
+	var r rune
 	for _, c := range b[2:6] {
 		r = r<<4 | hexDigit(c)
 	}
-	if r >= 0xD800 && r < 0xE000 { // half of a surrogate pair: an emoji or rare CJK
-		return wideFrom, min(12, len(b))
+	switch {
+	case r >= 0xD83C && r <= 0xD83E:
+		return call.Symbols, min(12, len(b))
+	case r >= 0xD800 && r < 0xE000:
+		return call.Wide, min(12, len(b))
+	case r < utf8.RuneSelf && scriptOf[r] < notPlain:
+		return scriptOf[r], 6
 	}
-	return r, 6
+	return script(r), 6
+}
+
+// script is the script of a rune outside ASCII.
+func script(r rune) call.Script {
+	switch {
+	case r < 0x0250:
+		return call.Accented
+	case r < 0x1100, r >= 0x1200 && r < 0x2000:
+		return call.Foreign
+	case r >= 0x2000 && r < 0x2E80, r >= 0xFE00 && r < 0xFE10, r >= 0x1F000 && r < 0x20000, r == utf8.RuneError:
+		return call.Symbols
+	}
+	return call.Wide // CJK, Kana, Hangul, full-width forms
 }
 
 func hexDigit(c byte) rune {

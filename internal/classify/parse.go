@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
-	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -15,11 +16,13 @@ import (
 // parse reads the JSON body in one strict pass: duplicate names and invalid
 // UTF-8 are refused, so that Weir and the upstream never read two different
 // models out of one body. It returns metadata.user_id.
-func parse(c *call.Call) (user string, err error) {
-	p := parser{dec: jsontext.NewDecoder(bytes.NewBuffer(c.Body)), c: c}
+func (r *Room) parse(c *call.Call) (user string, err error) {
+	p := parser{dec: jsontext.NewDecoder(bytes.NewBuffer(c.Body)), c: c, seed: r.seed}
+	p.caching = bytes.Contains(c.Body, []byte("cache_control"))
 	if err := p.document(); err != nil {
 		return "", describe(err)
 	}
+	p.assemble()
 	if c.Model == "" {
 		return "", malformed("model: Field required (a string such as \"claude-haiku-4-5\")")
 	}
@@ -57,6 +60,13 @@ type parser struct {
 	dec  *jsontext.Decoder
 	c    *call.Call
 	user string
+
+	parts   [numParts]part
+	now     int  // the part that is being read
+	caching bool // there are cache_control marks, so prefixes are kept
+	seed    maphash.Seed
+	mark    time.Duration // TTL of a mark in the block that is being read
+	auto    time.Duration // TTL of the mark at the top level
 }
 
 func (p *parser) document() error {
@@ -114,7 +124,7 @@ func (p *parser) topLevel(name string) error {
 	kind := p.dec.PeekKind()
 	switch name {
 	case "model":
-		return p.text(kind, name, &p.c.Model)
+		return p.stringInto(kind, name, &p.c.Model)
 	case "max_tokens":
 		return p.number(kind, name)
 	case "stream":
@@ -131,17 +141,22 @@ func (p *parser) topLevel(name string) error {
 		if kind != '[' {
 			return p.wrong(name, "an array")
 		}
-		return p.array(func() error { p.c.Content.Messages++; return p.content("") })
+		p.now = messagesPart
+		return p.array(p.message)
 	case "system":
-		return p.content("text")
+		p.now = systemPart
+		return p.blocks("text")
 	case "tools":
+		p.now = toolsPart
 		return p.tools(kind)
+	case "tool_choice":
+		return p.toolChoice(kind)
 	case "metadata":
 		return p.metadata(kind)
 	case "thinking":
 		p.c.Content.Thinking = true
 	case "cache_control":
-		p.c.Content.Cached = true
+		return p.cacheMark(&p.auto)
 	}
 	return p.dec.SkipValue()
 }
@@ -155,7 +170,7 @@ func (p *parser) wrong(name, want string) error {
 	return errShape(name + " must be " + want)
 }
 
-func (p *parser) text(kind jsontext.Kind, name string, into *string) error {
+func (p *parser) stringInto(kind jsontext.Kind, name string, into *string) error {
 	if kind != '"' {
 		return p.wrong(name, "a string")
 	}
@@ -186,91 +201,8 @@ func (p *parser) metadata(kind jsontext.Kind) error {
 	}
 	return p.object(func(name string) error {
 		if k := p.dec.PeekKind(); name == "user_id" && k == '"' {
-			return p.text(k, name, &p.user)
+			return p.stringInto(k, name, &p.user)
 		}
 		return p.dec.SkipValue()
 	})
-}
-
-func (p *parser) tools(kind jsontext.Kind) error {
-	if kind != '[' {
-		return p.dec.SkipValue()
-	}
-	return p.array(func() error {
-		p.c.Content.Tools++
-		start := p.dec.InputOffset()
-		if err := p.dec.SkipValue(); err != nil {
-			return err
-		}
-		p.c.Content.Schema += int(p.dec.InputOffset() - start)
-		return nil
-	})
-}
-
-// content measures one value anywhere inside messages or system. The name is
-// that of the member which holds it.
-func (p *parser) content(name string) error {
-	switch p.dec.PeekKind() {
-	case '"':
-		raw, err := p.dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		if !weightless(name) {
-			measure(raw[1:len(raw)-1], &p.c.Content)
-		}
-		return nil
-	case '[':
-		return p.array(func() error { return p.content(name) })
-	case '{':
-		if name == "source" {
-			return p.source()
-		}
-		return p.object(func(member string) error {
-			if member == "cache_control" {
-				p.c.Content.Cached = true
-			}
-			return p.content(member)
-		})
-	}
-	return p.dec.SkipValue()
-}
-
-// weightless members are strings of the wire format, not text for the model.
-func weightless(name string) bool {
-	switch name {
-	case "type", "role", "id", "tool_use_id", "signature", "ttl", "media_type", "file_id":
-		return true
-	}
-	return false
-}
-
-// source measures an image or document: binary data counts by its rules, never
-// by its base64 length.
-func (p *parser) source() error {
-	var media string
-	var data []byte // as escaped in the body; media_type may come behind it
-	err := p.object(func(name string) error {
-		switch k := p.dec.PeekKind(); {
-		case name == "media_type" && k == '"':
-			return p.text(k, name, &media)
-		case name == "data" && k == '"':
-			raw, err := p.dec.ReadValue()
-			end := p.dec.InputOffset()
-			data = p.c.Body[end-int64(len(raw)) : end]
-			return err
-		case name == "content":
-			return p.content(name) // a document made of blocks
-		}
-		return p.dec.SkipValue()
-	})
-	switch {
-	case strings.HasPrefix(media, "text/") && len(data) > 1:
-		measure(data[1:len(data)-1], &p.c.Content)
-	case media == "application/pdf":
-		p.c.Content.PDFBytes += len(data) / 4 * 3
-	case data != nil || strings.HasPrefix(media, "image/"):
-		p.c.Content.Images++
-	}
-	return err
 }

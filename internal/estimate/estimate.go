@@ -1,13 +1,15 @@
 // Package estimate predicts what a call will cost before it is sent. There is
-// no public tokenizer for current models, so it counts the text by script with
+// no public tokenizer for current models, so it weighs the text by script with
 // a linear model per tokenizer family and learns, for each tenant and model,
-// the ratio of real to predicted input, the share read from the prompt cache
-// and the length of answers (anthropic-api.md §8, algorithms.md B11).
+// the coefficients of that model and how far they may be off, which beginnings
+// of requests the upstream has cached, and how long answers are
+// (anthropic-api.md §8, algorithms.md B11).
 package estimate
 
 import (
-	"strings"
+	"math"
 	"sync"
+	"time"
 
 	"github.com/weir-gateway/weir/call"
 )
@@ -15,9 +17,11 @@ import (
 // Room estimates calls and learns from their usage. It is safe for concurrent
 // use.
 type Room struct {
-	mu    sync.Mutex // guards seen and what it holds
-	seen  map[subject]*experience
-	bound int
+	mu       sync.Mutex // guards the rest
+	seen     map[subject]*experience
+	bound    int
+	salts    uint64
+	prefixes prefixes
 }
 
 // subject is whose requests resemble each other.
@@ -25,105 +29,148 @@ type subject struct{ tenant, model string }
 
 // experience is what was learned about one subject.
 type experience struct {
-	predicted, actual float64 // forgetful sums of tokens: their ratio is the bias
-	err               float64 // running mean of |actual/predicted - 1|
-	cachedShare       float64 // of calls with cache marks
-	cachedKnown       bool
-	output            float64 // running mean of the answer's length
-	samples           int
+	family family
+	input  filter
+	output [2]lengths // without and with thinking
+	salt   uint64     // of its entries among the prefixes
+	hits   float64    // share of the expected cache reads that came true
+	luck   float64    // share read from the cache although nothing was expected
+	lucky  bool       // luck has been seen at all
 }
 
 const (
-	forget      = 0.98 // weight that a past call keeps with each new one
-	gain        = 0.1  // weight of the newest call in running means
-	biasLow     = 0.4
-	biasHigh    = 2.5
-	safetyBias  = 1.02 // slightly high estimates cause fewer 429s than unbiased ones
-	coldSpread  = 0.25
-	spreadLow   = 0.02
-	spreadHigh  = 0.40
-	spreadOfErr = 1.25 // standard deviation per mean absolute error
-	coldOutput  = 500
-	maxSubjects = 10_000
+	gain       = 0.1  // weight of the newest call in running means
+	safetyBias = 1.02 // slightly high estimates cause fewer 429s than unbiased ones (algorithms.md A3)
+	spreadLow  = 0.02
+	spreadHigh = 0.40
+	firstHits  = 0.9
+	// reserveForMiss is how much more often than learned a cache read is
+	// expected to fail: a miss costs all at once.
+	reserveForMiss = 1.5
+	maxSubjects    = 10_000
 )
 
 // New returns the room with nothing learned.
 func New() *Room {
-	return &Room{seen: map[subject]*experience{}, bound: maxSubjects}
+	return &Room{seen: map[subject]*experience{}, bound: maxSubjects, prefixes: newPrefixes()}
 }
 
 // Estimate predicts the cost of c.
 func (r *Room) Estimate(c *call.Call) call.Estimate {
-	raw := predict(c.Model, c.Content)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	x := r.recall(c)
+	x, own := r.recall(c)
 	if x == nil {
-		return call.Estimate{
-			Input:  max(1, call.Tokens(raw*safetyBias)),
-			Output: capped(coldOutput, c.MaxTokens), Spread: coldSpread,
-		}
+		x = newExperience(c.Model)
 	}
-	input := raw * x.bias() * safetyBias
-	if c.Content.Cached && x.cachedKnown {
-		// A hit must be sure before it is counted on: half of the learned miss
-		// share is kept as a reserve on top of it.
-		input *= min(1, 1.5*(1-x.cachedShare)+0.01)
+	all := wholeRequest(x.family, &c.Content)
+	limit := c.MaxTokens
+	if limit <= 0 {
+		limit = math.MaxInt64
 	}
-	return call.Estimate{
-		Input: max(1, call.Tokens(input)), Output: capped(call.Tokens(x.output), c.MaxTokens),
-		Spread: x.spread(),
+	out := &x.output[thinking(c)]
+	e := call.Estimate{Output: out.mean(limit), OutputHigh: out.quantile(0.9, limit)}
+	tokens, variance := x.input.predict(all)
+	if len(c.Content.Prefixes) > 0 && own {
+		tokens, variance = r.lessCached(c, x, all, &e, tokens, variance)
 	}
+	e.Input = max(1, call.Tokens(tokens*safetyBias+0.5))
+	e.Spread = min(max(math.Hypot(math.Sqrt(variance)/max(tokens, 1), safetyBias-1), spreadLow), spreadHigh)
+	return e
+}
+
+// lessCached takes what is expected to be read from the prompt cache off the
+// input: then only the text behind the cached prefix is uncertain, and whether
+// the cache really has it.
+func (r *Room) lessCached(c *call.Call, x *experience, all features, e *call.Estimate, tokens, variance float64) (float64, float64) {
+	p, cached := r.prefixes.find(time.Now(), x.salt, c.Content.Prefixes)
+	if p == nil {
+		// Nothing of it is known to be cached, so all of it is charged, unless
+		// experience says that such calls are lucky: another instance of Weir,
+		// or another tenant of the workspace, keeps their prefix warm.
+		charged := min(1, reserveForMiss*(1-x.luck))
+		e.Cached = call.Tokens(tokens * (1 - charged))
+		return tokens * charged, variance * sq(charged)
+	}
+	e.Cached = call.Tokens(cached.tokens)
+	before := featuresOf(x.family, &p.Measure)
+	for i := range all {
+		all[i] = max(0, all[i]-before[i])
+	}
+	if c.Content.Tools > 0 {
+		all[frame] = max(0, all[frame]-toolPrompt) // it comes first, so it is cached
+	}
+	rest, variance := x.input.predict(all)
+	miss := 1 - x.hits
+	return rest + min(1, reserveForMiss*miss)*cached.tokens, variance + miss*x.hits*sq(cached.tokens)
+}
+
+func thinking(c *call.Call) int {
+	if c.Content.Thinking {
+		return 1
+	}
+	return 0
 }
 
 // recall finds the subject's experience, else that of the model at large.
-func (r *Room) recall(c *call.Call) *experience {
-	if x := r.seen[subject{c.Tenant, c.Model}]; x != nil {
-		return x
+func (r *Room) recall(c *call.Call) (x *experience, own bool) {
+	if x = r.seen[subject{c.Tenant, c.Model}]; x != nil {
+		return x, true
 	}
-	return r.seen[subject{"", c.Model}]
-}
-
-func capped(n, limit call.Tokens) call.Tokens {
-	if limit > 0 {
-		return min(n, limit)
-	}
-	return n
-}
-
-func (x *experience) bias() float64 {
-	if x.predicted == 0 {
-		return 1
-	}
-	return min(max(x.actual/x.predicted, biasLow), biasHigh)
-}
-
-func (x *experience) spread() float64 {
-	// While there are few samples the cold spread still counts.
-	w := 1 / float64(x.samples+1)
-	return min(max(w*coldSpread+(1-w)*spreadOfErr*x.err, spreadLow), spreadHigh)
+	return r.seen[subject{"", c.Model}], false
 }
 
 // Learn takes the real usage of a finished call. Usage that is not exact
 // teaches nothing.
 func (r *Room) Learn(c *call.Call, u call.Usage) {
 	total := float64(u.Charged() + u.CacheRead)
-	raw := predict(c.Model, c.Content)
-	if !u.Exact || total <= 0 || raw <= 0 {
+	if !u.Exact || total <= 0 {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, s := range [2]subject{{c.Tenant, c.Model}, {"", c.Model}} {
+	for _, s := range [2]subject{{"", c.Model}, {c.Tenant, c.Model}} {
 		x := r.seen[s]
 		if x == nil {
 			x = r.admit(s)
 		}
-		x.learn(raw, total, c.Content.Cached, u)
+		x.input.learn(wholeRequest(x.family, &c.Content), total)
+		x.output[thinking(c)].learn(u.Output)
+		if s.tenant != "" && len(c.Content.Prefixes) > 0 {
+			r.learnCached(c, x, u)
+		}
 	}
 }
 
-// admit makes room for a new subject by forgetting an arbitrary one.
+// learnCached compares what was read from the cache with what was expected,
+// and remembers what it holds now.
+func (r *Room) learnCached(c *call.Call, x *experience, u call.Usage) {
+	total := float64(u.Charged() + u.CacheRead)
+	at := c.Received.Add(c.Waited) // when it was sent; an entry lives from then on
+	known, _ := r.prefixes.find(at, x.salt, c.Content.Prefixes)
+	switch {
+	case known != nil && c.Estimate.Cached > 0:
+		hit := min(1, float64(u.CacheRead)/float64(c.Estimate.Cached))
+		x.hits += gain * (hit - x.hits)
+	case known == nil && u.CacheRead+u.CacheWrite > 0:
+		luck := float64(u.CacheRead) / total
+		if !x.lucky {
+			x.lucky, x.luck = true, luck/2
+		}
+		x.luck += gain * (luck - x.luck)
+	}
+	r.prefixes.learn(at, x.salt, c.Content.Prefixes, func(p *call.Prefix) float64 {
+		tokens, _ := x.input.predict(featuresOf(x.family, &p.Measure))
+		return tokens
+	}, u)
+}
+
+func newExperience(model string) *experience {
+	return &experience{family: familyOf(model), input: newFilter(), hits: firstHits}
+}
+
+// admit makes room for a new subject by forgetting an arbitrary one. It
+// inherits what is known of its model.
 func (r *Room) admit(s subject) *experience {
 	for old := range r.seen {
 		if len(r.seen) < r.bound {
@@ -131,59 +178,13 @@ func (r *Room) admit(s subject) *experience {
 		}
 		delete(r.seen, old)
 	}
-	x := &experience{}
+	x := newExperience(s.model)
+	if general := r.seen[subject{"", s.model}]; general != nil && general.input.samples > 1 {
+		x.input = general.input.heir()
+		x.output = general.output
+	}
+	r.salts++
+	x.salt = r.salts * 0x9E3779B97F4A7C15
 	r.seen[s] = x
 	return x
-}
-
-func (x *experience) learn(raw, total float64, cached bool, u call.Usage) {
-	off := total/(raw*x.bias()) - 1
-	g := max(gain, 1/float64(x.samples+1))
-	x.err += g * (abs(off) - x.err)
-	x.predicted = x.predicted*forget + raw
-	x.actual = x.actual*forget + total
-	x.output += g * (float64(u.Output) - x.output)
-	x.samples++
-	if cached {
-		share := float64(u.CacheRead) / total
-		if !x.cachedKnown {
-			x.cachedKnown, x.cachedShare = true, share
-		}
-		x.cachedShare += gain * (share - x.cachedShare)
-	}
-}
-
-func abs(v float64) float64 { return max(v, -v) }
-
-// predict is the linear model. Its constants are the published and measured
-// ones of anthropic-api.md §8; the learned bias puts the rest right.
-func predict(model string, c call.Content) float64 {
-	perLatin := 3.6
-	if oldTokenizer(model) {
-		perLatin = 4.3
-	}
-	n := float64(c.Latin)/perLatin + float64(c.Wide)*1.1 + float64(c.Other)/2.2
-	n += float64(c.Schema)/2.5 + float64(c.Messages)*5 + 10
-	if c.Tools > 0 {
-		n += 350
-	}
-	n += float64(c.Images) * imageTokens
-	n += float64(c.PDFBytes) / pdfBytesPerToken
-	return n
-}
-
-const (
-	imageTokens      = 1500 // a full-size picture on most models
-	pdfBytesPerToken = 30.0 // about 70 kB and 2,300 tokens a page
-)
-
-// oldTokenizer lists the models before the change of tokenizer (Opus 4.7 and
-// Sonnet 5 have the new one).
-func oldTokenizer(model string) bool {
-	for _, old := range []string{"claude-3", "haiku-4", "sonnet-4", "opus-4-0", "opus-4-1", "opus-4-5", "opus-4-6", "claude-2"} {
-		if strings.Contains(model, old) {
-			return true
-		}
-	}
-	return false
 }

@@ -1,0 +1,118 @@
+package classify
+
+import (
+	"bytes"
+	"hash/maphash"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+// The parts of a request in the order in which the upstream caches them,
+// whatever their order in the body is (Anthropic docs, prompt caching).
+const (
+	toolsPart = iota
+	systemPart
+	messagesPart
+	numParts
+)
+
+// The lifetimes of entries, and how many blocks before a mark the upstream
+// looks for an older entry.
+const (
+	shortTTL = 5 * time.Minute
+	longTTL  = time.Hour
+	lookback = 20
+)
+
+// part is what was read of one of them.
+type part struct {
+	call.Measure
+	hash uint64
+	ends []call.Prefix // of each block so far, within the part
+}
+
+func (p *parser) part() *part { return &p.parts[p.now] }
+
+// text measures a text for the model.
+func (p *parser) text(raw []byte) {
+	part := p.part()
+	measure(raw, &part.Text)
+	part.fold(p, raw)
+}
+
+// fold makes data count for the hash of the part.
+func (t *part) fold(p *parser, data []byte) {
+	if p.caching {
+		t.hash = join(t.hash, maphash.Bytes(p.seed, data))
+	}
+}
+
+// join hashes two hashes.
+func join(a, b uint64) uint64 {
+	a = (a ^ b) * 0x9E3779B97F4A7C15 // the golden ratio, as in Fibonacci hashing
+	return a ^ a>>29
+}
+
+// boundary notes the end of a block.
+func (p *parser) boundary() {
+	if !p.caching {
+		return
+	}
+	t := p.part()
+	t.ends = append(t.ends, call.Prefix{Measure: t.Measure, Hash: t.hash, TTL: p.mark})
+	p.mark = 0
+}
+
+// cacheMark reads a cache_control member.
+func (p *parser) cacheMark(into *time.Duration) error {
+	raw, err := p.dec.ReadValue()
+	if len(raw) > 0 && raw[0] == '{' {
+		*into = lifetime(raw)
+	}
+	return err
+}
+
+// lifetime is the TTL that a cache_control object asks for.
+func lifetime(raw []byte) time.Duration {
+	if bytes.Contains(raw, []byte(`"1h"`)) {
+		return longTTL
+	}
+	return shortTTL
+}
+
+// assemble adds the parts up, and lists the prefixes at which an entry that
+// this request can read may end: at a mark, or up to 20 blocks before one.
+func (p *parser) assemble() {
+	var before call.Measure
+	var hash uint64
+	var all []call.Prefix
+	for i := range p.parts {
+		t := &p.parts[i]
+		for _, end := range t.ends {
+			end.Add(&before)
+			end.Hash = join(hash, end.Hash)
+			all = append(all, end)
+		}
+		before.Add(&t.Measure)
+		hash = join(hash, t.hash)
+	}
+	p.c.Content.Measure = before
+	if n := len(all); n > 0 && p.auto > 0 {
+		all[n-1].TTL = max(all[n-1].TTL, p.auto)
+	}
+	reach := 0
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].TTL > 0 {
+			reach = lookback + 1
+		}
+		if reach--; reach < 0 {
+			all[i].Hash = 0
+		}
+	}
+	for _, end := range all {
+		if end.Hash != 0 {
+			p.c.Content.Prefixes = append(p.c.Content.Prefixes, end)
+		}
+	}
+}

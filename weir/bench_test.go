@@ -59,7 +59,7 @@ func newTeam(b *testing.B, address string, connections int) team {
 }
 
 // run makes each caller post body n times and returns how long it took.
-func (t team) run(b *testing.B, n int, body string) time.Duration {
+func (t team) run(b *testing.B, n int, body []byte) time.Duration {
 	began := time.Now()
 	var wg sync.WaitGroup
 	for _, c := range t {
@@ -82,7 +82,7 @@ func (t team) run(b *testing.B, n int, body string) time.Duration {
 func BenchmarkAgainstReverseProxy(b *testing.B) {
 	for _, c := range []struct {
 		name        string
-		body        string
+		body        []byte
 		connections int
 		slice       int // calls of a connection
 	}{

@@ -30,16 +30,24 @@ var instantHeader = http.Header{
 	"Anthropic-Ratelimit-Output-Tokens-Reset":     {"2030-01-01T00:00:00Z"},
 }
 
+var chunks = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
 // instant is an upstream that answers at once, with the caller's own words so
 // that no answer can be taken for another. A stream's events are written
 // without a flush between them.
 func instant(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
+	buf := chunks.Get().(*[64 << 10]byte)
+	defer chunks.Put(buf)
+	n, err := io.ReadFull(r.Body, buf[:64])
+	stream := bytes.Contains(buf[:n], []byte(`"stream":true`))
+	for err == nil {
+		_, err = r.Body.Read(buf[:])
+	}
 	mark := r.Header.Get("X-Mark")
 	for name, values := range instantHeader {
 		w.Header()[name] = values
 	}
-	if bytes.Contains(body[:min(len(body), 200)], []byte(`"stream":true`)) {
+	if stream {
 		w.Header()["Content-Type"] = []string{"text/event-stream; charset=utf-8"}
 		io.WriteString(w, instantStream(mark))
 		return
@@ -57,9 +65,9 @@ func instantStream(mark string) string {
 }
 
 // instantBody is a request of about size bytes.
-func instantBody(size int, stream bool) string {
+func instantBody(size int, stream bool) []byte {
 	s := fmt.Sprintf(`{"model":"claude-haiku-4-5","max_tokens":64,"stream":%v,"messages":[{"role":"user","content":"%%s"}]}`, stream)
-	return fmt.Sprintf(s, strings.Repeat("The quick brown fox jumps. ", max(1, (size-len(s))/27)))
+	return fmt.Appendf(nil, s, strings.Repeat("The quick brown fox jumps. ", max(1, (size-len(s))/27)))
 }
 
 // caller is a client with one bare connection, which costs little beside the
@@ -80,12 +88,12 @@ func newCaller(address string) (*caller, error) {
 }
 
 // call posts body and returns the answer's, which is valid until the next call.
-func (c *caller) call(mark, body string) ([]byte, error) {
+func (c *caller) call(mark string, body []byte) ([]byte, error) {
 	c.out = append(c.out[:0], "POST /v1/messages HTTP/1.1\r\nHost: weir\r\nX-Api-Key: sk-ant-api03-load\r\n"+
 		"Anthropic-Version: 2023-06-01\r\nContent-Type: application/json\r\nAccept: application/json\r\n"+
 		"User-Agent: Anthropic/Python 0.121.0\r\nX-Stainless-Timeout: 600\r\nX-Stainless-Retry-Count: 0\r\nX-Mark: "...)
-	c.out = fmt.Appendf(c.out, "%s\r\nContent-Length: %d\r\n\r\n%s", mark, len(body), body)
-	if _, err := c.conn.Write(c.out); err != nil {
+	c.out = fmt.Appendf(c.out, "%s\r\nContent-Length: %d\r\n\r\n", mark, len(body))
+	if _, err := (&net.Buffers{c.out, body}).WriteTo(c.conn); err != nil {
 		return nil, err
 	}
 	resp, err := http.ReadResponse(c.in, nil)
@@ -135,7 +143,7 @@ func TestNothingIsLostAtFullSpeed(t *testing.T) {
 	}
 	front := behind(t, instant)
 	for name, c := range map[string]struct {
-		body string
+		body []byte
 		want func(mark string) string
 	}{
 		"json":   {instantBody(1<<10, false), instantJSON},

@@ -37,7 +37,7 @@ part_build() {
 part_vet() {
   go vet ./...
   go vet -C tools ./...
-  for suite in conformance/go-v*; do go vet -C "$suite" ./...; done
+  go vet -C conformance/go-v2 ./... # go-v1 is the same text
   scripts/generate-go-v1.sh --check
   nothing "$(git ls-files -co --exclude-standard -z '*.go' | xargs -0 gofmt -l)" "run gofmt -w on these files"
   nothing "$(go fix -diff ./... 2>&1)" "run go fix ./..."

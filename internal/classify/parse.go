@@ -18,7 +18,7 @@ import (
 // models out of one body. It returns metadata.user_id.
 func (r *Room) parse(c *call.Call) (user string, err error) {
 	p := parser{dec: jsontext.NewDecoder(bytes.NewBuffer(c.Body)), c: c, seed: r.seed}
-	p.caching = bytes.Contains(c.Body, []byte("cache_control"))
+	p.caching = bytes.Contains(c.Body, []byte(`"cache_control"`)) // a quote is rare: this is fast
 	if err := p.document(); err != nil {
 		return "", describe(err)
 	}

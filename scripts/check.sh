@@ -90,17 +90,24 @@ part_demo() {
   tally passed "$results" demo
 }
 
-sum() {
+if [[ ${1:-} == --sum ]]; then
+  tally sum "$results"
+  exit
+fi
+
+# finish prints the last line. A part that failed without a failed test, such
+# as vet, counts as one.
+finish() {
+  local status=$?
+  if [[ $status != 0 && $(tally sum "$results") == *" 0 failed" ]]; then
+    tally failed "$results" "part-$part" || true
+  fi
   tally sum "$results"
 }
 
-if [[ ${1:-} == --sum ]]; then
-  sum
-  exit
-fi
 mkdir -p "$bin" "$results"
 rm -rf "${results:?}"/*
-trap sum EXIT
+trap finish EXIT
 for part in "$@"; do
   echo "== $part"
   began=$SECONDS

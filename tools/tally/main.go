@@ -4,6 +4,7 @@
 //	go test -json ./... | tally go DIR NAME   print, count and keep as DIR/NAME
 //	tally junit DIR NAME FILE                 count a JUnit report
 //	tally passed DIR NAME                     count a check that is no test run as one
+//	tally failed DIR NAME                     the same of a check that failed
 //	tally sum DIR                             print "N passed, N failed"
 //
 // It ends non-zero if a test failed or if there was none.
@@ -40,6 +41,8 @@ func run(args []string, in io.Reader, out io.Writer) error {
 		return keep(args[1], args[2], c, err)
 	case len(args) == 3 && args[0] == "passed":
 		return keep(args[1], args[2], result.Count{Passed: 1}, nil)
+	case len(args) == 3 && args[0] == "failed":
+		return keep(args[1], args[2], result.Count{Failed: 1}, nil)
 	case len(args) == 2 && args[0] == "sum":
 		c, err := result.Sum(args[1])
 		if err != nil {
@@ -51,7 +54,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 		fmt.Fprintln(out, c)
 		return nil
 	}
-	return errors.New("usage: tally go DIR NAME | junit DIR NAME FILE | passed DIR NAME | sum DIR")
+	return errors.New("usage: tally go DIR NAME | junit DIR NAME FILE | passed DIR NAME | failed DIR NAME | sum DIR")
 }
 
 // keep saves a count and says what is wrong with it.

@@ -10,9 +10,9 @@ import (
 
 // Policy is how a client retries. The zero Policy in a [Workload] means [SDK].
 type Policy struct {
-	Name    string        `yaml:"name"` // for people
-	Retries int           `yaml:"retries"`
-	HintCap time.Duration `yaml:"hint_cap"` // ignore a longer retry-after; 0 = obey any
+	Name    string // for people
+	Retries int
+	HintCap time.Duration // ignore a longer retry-after; 0 = obey any
 }
 
 // None never retries.

@@ -12,10 +12,10 @@ import (
 // Median, cut off at Min and Max; without one it is uniform from Min to Max.
 // The zero Size means the default of the field that holds it.
 type Size struct {
-	Min    call.Tokens `yaml:"min"`
-	Max    call.Tokens `yaml:"max"`
-	Median call.Tokens `yaml:"median"`
-	Sigma  float64     `yaml:"sigma"` // of the logarithm; 1 = most within a factor of e
+	Min    call.Tokens `yaml:"min,omitempty" jsonschema:"minimum=0"`
+	Max    call.Tokens `yaml:"max,omitempty" jsonschema:"minimum=0"`
+	Median call.Tokens `yaml:"median,omitempty" jsonschema:"minimum=1"`
+	Sigma  float64     `yaml:"sigma,omitempty" jsonschema:"minimum=0"` // of the logarithm; 1 = most within a factor of e
 }
 
 // Fixed is always n.

@@ -14,46 +14,46 @@ import (
 // pause, 2k-14k input tokens, 256 output tokens and the official SDK's retries.
 // Several workloads may run into one [Recorder] at once.
 type Workload struct {
-	Seed uint64 `yaml:"seed"`
+	Seed uint64
 
 	// Closed loop: Agents users, each of whom asks again Think after its
 	// answer, and not sooner than Pace after its last question. Both vary by
 	// ±50 %. Agents/Pace is what they would ask for if every answer came at
 	// once. The agents begin spread over Stagger.
-	Agents  int           `yaml:"agents"`
-	Think   time.Duration `yaml:"think"`
-	Pace    time.Duration `yaml:"pace"`
-	Stagger time.Duration `yaml:"stagger"`
+	Agents  int
+	Think   time.Duration
+	Pace    time.Duration
+	Stagger time.Duration
 
 	// Open loop, if Rate > 0: Poisson arrivals per second, at most MaxInFlight
 	// (1,000) at once; the others are dropped and counted.
-	Rate        float64 `yaml:"rate"`
-	MaxInFlight int     `yaml:"max_in_flight"`
+	Rate        float64
+	MaxInFlight int
 
-	Input       Size     `yaml:"input"`  // whole input, cached part included
-	Output      Size     `yaml:"output"` // asked of the simulator by x-sim-output-tokens
-	MaxTokens   int      `yaml:"max_tokens"`
-	CachedShare float64  `yaml:"cached_share"` // mean share of the input that is one shared, cached prefix
-	StreamShare float64  `yaml:"stream_share"`
-	Models      []string `yaml:"models"` // drawn evenly
-	Tenants     []Tenant `yaml:"tenants"`
+	Input       Size // whole input, cached part included
+	Output      Size // asked of the simulator by x-sim-output-tokens
+	MaxTokens   int
+	CachedShare float64 // mean share of the input that is one shared, cached prefix
+	StreamShare float64
+	Models      []string // drawn evenly
+	Tenants     []Tenant
 
-	Timeout time.Duration `yaml:"timeout"` // the client's own deadline for each attempt, as x-stainless-timeout
-	Client  Policy        `yaml:"client"`
+	Timeout time.Duration // the client's own deadline for each attempt, as x-stainless-timeout
+	Client  Policy
 
 	// Patience is how long a user waits who then closes the window, without
 	// having told anybody before; 0 = for ever.
-	Patience time.Duration `yaml:"patience"`
+	Patience time.Duration
 
-	Requests int           `yaml:"requests"` // bound on the count; 0 = none
-	Duration time.Duration `yaml:"duration"` // bound on the time; 0 = none
+	Requests int           // bound on the count; 0 = none
+	Duration time.Duration // bound on the time; 0 = none
 }
 
 // Tenant is a share of the traffic. An empty Class sends no weir-class header.
 type Tenant struct {
-	Name   string  `yaml:"name"`
-	Weight float64 `yaml:"weight"` // of the traffic; 0 = 1
-	Class  string  `yaml:"class"`
+	Name   string  `yaml:"name" jsonschema:"required"`
+	Weight float64 `yaml:"weight,omitempty" jsonschema:"minimum=0"` // of the traffic; 0 = 1
+	Class  string  `yaml:"class,omitempty" jsonschema:"enum=interactive,enum=normal,enum=batch"`
 }
 
 // Validate reports all faults of w at once.

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-gateway/weir/internal/load"
+)
+
+// loadFlags are the flags of weir load.
+type loadFlags struct {
+	target, scenario, ramp, keyEnv string
+	agents                         int
+	rate                           float64
+	total                          time.Duration
+	models                         []string
+	client                         string
+	asJSON, pays                   bool
+}
+
+// loadPlan is what the flags and the file ask for.
+type loadPlan struct {
+	target   load.Target
+	workload load.Workload
+	ramp     load.Ramp // no agents: one step of the workload as it is
+}
+
+func loadCommand(e env) *cobra.Command {
+	var f loadFlags
+	cmd := &cobra.Command{
+		Use:   "load",
+		Short: "Find out how much an endpoint can take",
+		Long: `Sends requests to a gateway or an API as its users would, watches the rate-limit
+headers of the answers, and prints what became of the requests. With --ramp the
+number of agents rises step by step until more agents are not answered more, or
+429s appear.
+
+Against anything but this machine the requests cost money: that needs
+--yes-this-costs-money.`,
+		Example: "  weir load --agents 20 --for 1m\n  weir load --ramp 1,2,4,8,16x15s\n" +
+			"  weir load --scenario workload.yaml --json",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := f.plan(e)
+			if err != nil {
+				return usageError{err}
+			}
+			return runLoad(cmd.Context(), e, p, f.asJSON)
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.target, "target", "http://127.0.0.1:8787", "address of the gateway or API")
+	fs.StringVar(&f.scenario, "scenario", "", "YAML file that describes the workload; other flags win over it")
+	fs.IntVar(&f.agents, "agents", 0, "how many agents ask, each again after its answer (default: the scenario's, else 1)")
+	fs.Float64Var(&f.rate, "rate", 0, "requests per second, whether or not answers come back, instead of agents")
+	fs.DurationVar(&f.total, "for", 0, "how long (default: the scenario's, else 30s)")
+	fs.StringVar(&f.ramp, "ramp", "", "steps of agents and their length, such as 1,2,4,8x15s")
+	fs.StringSliceVar(&f.models, "model", nil, "model to ask; give several to ask them by turns")
+	fs.StringVar(&f.client, "client", "", "how the agents retry: none, sdk or python-sdk (default: the scenario's, else sdk)")
+	fs.StringVar(&f.keyEnv, "key-env", "ANTHROPIC_API_KEY", "environment variable that holds the key")
+	fs.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
+	fs.BoolVar(&f.pays, "yes-this-costs-money", false, "allow a target on another machine")
+	return cmd
+}
+
+// plan makes sense of the flags, or reports all their faults at once.
+func (f loadFlags) plan(e env) (loadPlan, error) {
+	w, errs := f.workload()
+	p := loadPlan{workload: w}
+	if f.ramp != "" {
+		r, err := load.ParseRamp(f.ramp)
+		errs = append(errs, wrap("--ramp: %w", err))
+		p.ramp = r
+		if w.Rate > 0 {
+			errs = append(errs, errors.New("--ramp raises the number of agents, so it does not go with a rate"))
+		}
+	}
+	errs = append(errs, f.checkTarget(), wrap("the workload: %w", w.Validate()))
+	p.target = load.Target{
+		URL: f.target, Key: cmp.Or(e.getenv(f.keyEnv), "none"), // a gateway on loopback needs none
+		Transport: &http.Transport{MaxIdleConnsPerHost: 1024, DisableCompression: true, Proxy: http.ProxyFromEnvironment},
+	}
+	return p, errors.Join(errs...)
+}
+
+// workload is the file's, with the flags over it.
+func (f loadFlags) workload() (load.Workload, []error) {
+	w := load.Workload{StreamShare: 0.5, Stagger: time.Second}
+	var errs []error
+	if f.scenario != "" {
+		data, err := os.ReadFile(f.scenario)
+		if err == nil {
+			w, err = load.Parse(f.scenario, data)
+		}
+		errs = append(errs, wrap("--scenario: %w", err))
+	}
+	w.Agents = cmp.Or(f.agents, w.Agents)
+	w.Rate = cmp.Or(f.rate, w.Rate)
+	w.Duration = cmp.Or(f.total, w.Duration)
+	if w.Duration == 0 && w.Requests == 0 {
+		w.Duration = 30 * time.Second
+	}
+	if f.models != nil {
+		w.Models = f.models
+	}
+	if f.client != "" {
+		policy, ok := load.ParsePolicy(f.client)
+		if !ok {
+			errs = append(errs, fmt.Errorf("--client %q is not known: use none, sdk or python-sdk", f.client))
+		}
+		w.Client = policy
+	}
+	return w, errs
+}
+
+// checkTarget refuses an address that makes no sense, and one that costs money
+// unless that was agreed to.
+func (f loadFlags) checkTarget() error {
+	u, err := url.Parse(f.target)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("--target %q is not an address such as http://127.0.0.1:8787", f.target)
+	}
+	ip := net.ParseIP(u.Hostname())
+	if f.pays || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return hinted{
+		fmt.Errorf("--target %s is another machine: every request may cost money", f.target),
+		"add --yes-this-costs-money if that is what you want",
+	}
+}
+
+// wrap is fmt.Errorf, but nil for nil.
+func wrap(format string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf(format, err)
+}
+
+// runLoad runs the plan until it or ctx ends, and prints what became of it.
+func runLoad(ctx context.Context, e env, p loadPlan, asJSON bool) error {
+	watch := load.NewWatch(p.target.Transport)
+	target := p.target
+	target.Transport = watch
+	if t, ok := p.target.Transport.(*http.Transport); ok {
+		defer t.CloseIdleConnections()
+	}
+	steps := []load.Workload{p.workload}
+	for i, agents := range p.ramp.Agents {
+		w := p.workload
+		w.Agents, w.Duration, w.Stagger = agents, p.ramp.Each, min(w.Stagger, p.ramp.Each/10)
+		w.Seed += uint64(i)
+		steps = append(steps[:i], w)
+	}
+	out := loadResult{Target: target.URL}
+	for _, w := range steps {
+		r, err := runStep(ctx, e, target, w, watch)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		out.Steps = append(out.Steps, load.Step{Agents: w.Agents, Report: r})
+		if ctx.Err() != nil {
+			break // interrupted: what there is is printed
+		}
+		if len(p.ramp.Agents) > 0 {
+			if out.Stopped = load.Beyond(out.Steps); out.Stopped != "" {
+				break
+			}
+		}
+	}
+	out.Limits = watch.Limits()
+	out.findKnee()
+	if err := out.print(e.stdout, asJSON); err != nil {
+		return err
+	}
+	return out.judge()
+}
+
+// runStep offers w to the target, with a line about it every few seconds.
+func runStep(ctx context.Context, e env, target load.Target, w load.Workload, watch *load.Watch) (load.Report, error) {
+	rec, began := load.NewRecorder(0), time.Now()
+	done := make(chan error, 1)
+	go func() { done <- load.Run(ctx, target, w, rec) }()
+	line := newLiveLine(e.stderr)
+	defer line.end()
+	tick := time.NewTicker(line.every)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			return rec.Report(began, time.Now().Add(time.Nanosecond), nil), err
+		case <-tick.C:
+			line.show(w, rec.Report(began, time.Now(), nil), rec.InFlight(), watch)
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weir-gateway/weir/internal/load"
+	"github.com/weir-gateway/weir/internal/memnet"
+	"github.com/weir-gateway/weir/sim"
+)
+
+// weirLoad runs the command line and returns what it printed.
+func weirLoad(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, talk strings.Builder
+	e := env{strings.NewReader(""), &out, &talk, func(string) string { return "sk-ant-any" }}
+	return run(t.Context(), e, append([]string{"load"}, args...)), out.String(), talk.String()
+}
+
+func TestLoadAgainstTheSimulator(t *testing.T) {
+	url, stop := startSim(t, "--tier", "tier1-2025", "--speed", "20")
+	defer stop()
+	file := filepath.Join(t.TempDir(), "w.yaml")
+	if err := os.WriteFile(file, []byte("agents: 2\nrequests: 6\ninput: {min: 50, max: 100}\noutput: {min: 5, max: 5}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, talk := weirLoad(t, "--target", url, "--scenario", file, "--json")
+	if code != exitOK {
+		t.Fatalf("ended with %d: %s", code, talk)
+	}
+	var r loadResult
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	if len(r.Steps) != 1 || r.Steps[0].Report.OK != 6 || len(r.Limits) != 3 || r.Limits[0].Lowest >= r.Limits[0].Limit {
+		t.Errorf("6 requests gave %+v", r)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	bad := filepath.Join(t.TempDir(), "bad.yaml")
+	if err := os.WriteFile(bad, []byte("agent: 2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"another-machine": {[]string{"--target", "https://api.anthropic.com"}, exitUsage, "--yes-this-costs-money"},
+		"no-address":      {[]string{"--target", "weir"}, exitUsage, "not an address"},
+		"falling-ramp":    {[]string{"--ramp", "4,2"}, exitUsage, "rising list"},
+		"ramp-and-rate":   {[]string{"--ramp", "1,2", "--rate", "3"}, exitUsage, "does not go with"},
+		"unknown-client":  {[]string{"--client", "curl"}, exitUsage, "none, sdk or python-sdk"},
+		"no-file":         {[]string{"--scenario", bad + "x"}, exitUsage, "no such file"},
+		"unknown-key":     {[]string{"--scenario", bad}, exitUsage, "agent"},
+		"negative":        {[]string{"--for", "-1s"}, exitUsage, "negative"},
+		"nobody-there":    {[]string{"--target", "http://127.0.0.1:1", "--client", "none", "--for", "50ms"}, exitFailed, "no request was answered"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out, talk := weirLoad(t, tt.args...)
+			if code != tt.code || !strings.Contains(talk, tt.want) {
+				t.Errorf("ended with %d, want %d and %q, and said\n%s%s", code, tt.code, tt.want, out, talk)
+			}
+		})
+	}
+}
+
+// inMemory is a simulator for a bubble.
+func inMemory(t *testing.T, cfg sim.Config) load.Target {
+	t.Helper()
+	api, err := sim.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := memnet.Listen()
+	srv := &http.Server{Handler: api}
+	go srv.Serve(l)
+	transport := l.Transport()
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		srv.Close()
+	})
+	return load.Target{URL: "http://api", Key: "sk-ant-any", Transport: transport}
+}
+
+func TestLoadFindsTheKnee(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fill := 0.05
+		target := inMemory(t, sim.Config{
+			Limits: sim.Limits{Requests: 300, InputTokens: 1_000_000, OutputTokens: 1_000_000}, StartFill: &fill,
+			Timing: sim.Timing{TTFT: time.Second},
+		})
+		ramp, err := load.ParseRamp("1,2,4,8,16x30s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out, talk strings.Builder
+		p := loadPlan{target: target, ramp: ramp, workload: load.Workload{Input: load.Fixed(100), Output: load.Fixed(10)}}
+		if err := runLoad(t.Context(), env{stdout: &out, stderr: &talk}, p, false); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("\n%s%s", talk.String(), out.String())
+		// Each agent asks once a second. Five refill in a second, and what the
+		// first steps have left over feeds the eight for a while.
+		for _, want := range []string{"The knee is at 8 agents: beyond it 429s appeared", "requests: 300 per minute", "allow 5.0 such requests a second, by requests"} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("it does not say %q", want)
+			}
+		}
+		if !strings.Contains(talk.String(), "4 agents, ") || !strings.Contains(talk.String(), "lowest left: requests ") {
+			t.Errorf("the live line lacks something")
+		}
+	})
+}

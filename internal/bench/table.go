@@ -90,7 +90,7 @@ func overload(l Length) Scenario {
 	return Scenario{
 		Name: "overload", Title: "Overload 3×, mixed sizes", Sim: upstream(usual()),
 		Parts:  []Part{{Workload: pacedByInput(mixed(24), 3, usual().InputTokens)}},
-		WarmUp: l.pick(2*time.Minute, 30*time.Second), Span: l.pick(10*time.Minute, 90*time.Second),
+		WarmUp: l.pick(2*time.Minute, 30*time.Second), Span: l.pick(10*time.Minute, 4*time.Minute),
 		Bars: Bars{Binding: sim.InputTokens, Used: 0.97},
 	}
 }
@@ -167,7 +167,6 @@ func longAnswers(l Length) Scenario {
 func neighbour(l Length) Scenario {
 	s := overload(l)
 	s.Name, s.Title = "neighbour", "Another consumer takes 30 % halfway"
-	s.Span = l.pick(10*time.Minute, 2*time.Minute)
 	s.Sim.Scenario = &sim.Scenario{Quota: sim.Quota{Others: []sim.Other{{
 		Requests: 0.3 * 600, InputTokens: 0.3 * 600_000, OutputTokens: 0.3 * 120_000,
 		At: sim.Duration(s.WarmUp + s.Span/2),
@@ -180,7 +179,7 @@ func neighbour(l Length) Scenario {
 func tides(l Length) Scenario {
 	s := overload(l)
 	s.Name, s.Title = "tides", "Limit halves, then doubles"
-	s.Span = l.pick(12*time.Minute, 3*time.Minute)
+	s.Span = l.pick(12*time.Minute, 6*time.Minute)
 	half := sim.Limits{Requests: 300, InputTokens: 300_000, OutputTokens: 60_000}
 	limits := s.Sim.Limits
 	s.Sim.Limits = sim.Limits{}
@@ -222,7 +221,7 @@ func newcomer(l Length) Scenario {
 		Name: "newcomer", Title: "Newcomer: 5 requests and 10,000 input tokens a minute", Sim: upstream(limits),
 		Parts:   []Part{{Workload: pacedByInput(w, 3, limits.InputTokens)}},
 		Gateway: []weir.Option{weir.WithMaxWait(10 * time.Minute)},
-		WarmUp:  l.pick(10*time.Minute, 3*time.Minute), Span: l.pick(2*time.Hour, 20*time.Minute),
+		WarmUp:  l.pick(10*time.Minute, 3*time.Minute), Span: l.pick(12*time.Hour, time.Hour),
 		Bars: Bars{Binding: sim.InputTokens, Used: 0.97},
 	}
 }

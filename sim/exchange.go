@@ -60,6 +60,9 @@ func (x *exchange) ctx() context.Context { return x.r.Context() }
 
 // route finds out who asks and for what.
 func (x *exchange) route() {
+	if x.serveAdmin() {
+		return
+	}
 	endpoint, ok := endpointOf(x.r)
 	if !ok {
 		x.fail(notFound("Not found"))

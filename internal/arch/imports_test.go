@@ -20,7 +20,7 @@ var (
 	}
 	sideRooms = []string{
 		"internal/batch", "internal/config", "internal/dash", "internal/ledger",
-		"internal/load", "internal/share", "internal/top",
+		"internal/load", "internal/ratelimits", "internal/share", "internal/top",
 	}
 	house = join([]string{"call", "internal/flow"}, cellar, rooms, sideRooms)
 )

@@ -1,0 +1,160 @@
+// Package ratelimits reads an organization's rate limits from the Admin API,
+// so that they are known before the first answer and when they change: which
+// models share a pool, and how large it is. What is left of it only the
+// headers of answers say (anthropic-api.md §7).
+package ratelimits
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+// Config says whose limits to read. Upstream and Key are needed.
+type Config struct {
+	Upstream  string      // address of the API
+	Key       call.Secret // an admin key, sk-ant-admin…
+	Workspace string      // also read this workspace's overrides; empty: none
+	Transport http.RoundTripper
+	Every     time.Duration // between two readings; 0: 5 minutes
+	Log       *slog.Logger  // nil: none
+}
+
+// Answer is one reading.
+type Answer struct {
+	Organization string  // id, as in the header anthropic-organization-id
+	Entries      []Entry // with the workspace's overrides applied
+}
+
+// The pace of the readings, and their bounds.
+const (
+	DefaultEvery = 5 * time.Minute
+	firstRetry   = 10 * time.Second // doubles up to the pace
+	timeout      = 30 * time.Second // of one request
+	maxPages     = 50
+	maxPage      = 4 << 20
+	// version is one that every organization may use; the answers of both
+	// versions are understood.
+	version = "2023-06-01"
+)
+
+// Client reads the limits of one organization.
+type Client struct {
+	cfg  Config
+	http http.Client
+
+	said string // Owned by Run: what was logged last.
+}
+
+// New returns a client. It asks nothing yet.
+func New(cfg Config) *Client {
+	cfg.Every = cmp.Or(cfg.Every, DefaultEvery)
+	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	return &Client{cfg: cfg, http: http.Client{Transport: cfg.Transport, Timeout: timeout}}
+}
+
+// Run reads the limits at once and then again and again, and hands each
+// reading to apply, until ctx is done. A reading that fails is tried again
+// soon; it is logged when what it says is new.
+func (c *Client) Run(ctx context.Context, apply func(Answer)) {
+	failures := 0
+	for {
+		answer, err := c.Read(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		pause := c.cfg.Every
+		if err == nil {
+			failures = 0
+			apply(answer)
+			c.say(ctx, slog.LevelInfo, "rate limits read from the Admin API", fmt.Sprintf("%d pools of %s", len(answer.Entries), answer.Organization))
+		} else {
+			pause = min(pause, firstRetry<<min(failures, 10))
+			failures++
+			c.say(ctx, slog.LevelWarn, "rate limits could not be read; going on with what headers say", err.Error())
+		}
+		select {
+		case <-time.After(pause - rand.N(pause/10+1)): // so that instances do not ask in step
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// say logs what is new.
+func (c *Client) say(ctx context.Context, level slog.Level, message, detail string) {
+	if said := message + detail; said != c.said {
+		c.said = said
+		c.cfg.Log.LogAttrs(ctx, level, message, slog.String("detail", detail))
+	}
+}
+
+// Read asks for the organization's limits and the workspace's overrides.
+func (c *Client) Read(ctx context.Context) (Answer, error) {
+	var a Answer
+	var err error
+	a.Entries, a.Organization, err = c.list(ctx, "/v1/organizations/rate_limits")
+	if err != nil || c.cfg.Workspace == "" {
+		return a, err
+	}
+	overrides, _, err := c.list(ctx, "/v1/organizations/workspaces/"+url.PathEscape(c.cfg.Workspace)+"/rate_limits")
+	a.Entries = Under(a.Entries, overrides)
+	return a, err
+}
+
+// list reads all pages of one endpoint.
+func (c *Client) list(ctx context.Context, path string) (entries []Entry, organization string, err error) {
+	page := ""
+	for range maxPages {
+		body, header, err := c.get(ctx, path, page)
+		if err != nil {
+			return nil, "", err
+		}
+		more, next, err := Parse(body)
+		if err != nil {
+			return nil, "", err
+		}
+		entries = append(entries, more...)
+		if next == "" || next == page {
+			return entries, header.Get("Anthropic-Organization-Id"), nil
+		}
+		page = next
+	}
+	return nil, "", fmt.Errorf("read %s: more than %d pages", path, maxPages)
+}
+
+func (c *Client) get(ctx context.Context, path, page string) ([]byte, http.Header, error) {
+	address := strings.TrimSuffix(c.cfg.Upstream, "/") + path
+	if page != "" {
+		address += "?page=" + url.QueryEscape(page)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	req.Header.Set("X-Api-Key", c.cfg.Key.Reveal())
+	req.Header.Set("Anthropic-Version", version)
+	req.Header.Set("User-Agent", "weir")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, nil, fmt.Errorf("read %s: %s: %.300s", path, resp.Status, body)
+	}
+	return body, resp.Header, nil
+}

@@ -86,8 +86,8 @@ func (r *Room) await(ctx context.Context, c *call.Call, w *waiter) (*call.Permit
 	defer timer.Stop()
 	var refusal *call.Refusal
 	select {
-	case out := <-w.out:
-		return out.permit, out.err
+	case <-w.answered:
+		return w.result()
 	case <-timer.C:
 		refusal = &call.Refusal{Reason: call.TimedOut}
 	case <-ctx.Done():
@@ -98,11 +98,11 @@ func (r *Room) await(ctx context.Context, c *call.Call, w *waiter) (*call.Permit
 		return nil, refusal
 	}
 	// The grant crossed the departure: take it if the call can still use it.
-	out := <-w.out
-	if out.err != nil || refusal.Reason == call.TimedOut {
-		return out.permit, out.err
+	<-w.answered
+	if w.refused != nil || refusal.Reason == call.TimedOut {
+		return w.result()
 	}
-	out.permit.Release(now)
+	w.permit.Release(now)
 	return nil, refusal
 }
 

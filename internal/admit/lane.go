@@ -57,14 +57,14 @@ func (ln *lane) enter(now time.Time, w *waiter) (*call.Permit, error) {
 	if !ln.room.admitted(w.size) && !ln.makeRoom(now, w) {
 		return nil, ln.refusal(now, w, call.QueueFull)
 	}
-	w.out = make(chan outcome, 1)
+	w.answered = make(chan struct{})
 	w.noteQueue(ln)
 	ln.queue.Push(&w.Item)
 	ln.input += w.demand.Input
 	ln.pump(now)
 	select {
-	case out := <-w.out:
-		return out.permit, out.err
+	case <-w.answered:
+		return w.result()
 	default:
 		return nil, nil
 	}
@@ -78,7 +78,7 @@ func (ln *lane) makeRoom(now time.Time, w *waiter) bool {
 	}
 	victim := newest.Value.(*waiter)
 	ln.take(victim)
-	victim.out <- outcome{err: ln.refusal(now, victim, call.QueueFull)}
+	victim.refuse(ln.refusal(now, victim, call.QueueFull))
 	return ln.room.admitted(w.size)
 }
 
@@ -110,7 +110,7 @@ func (ln *lane) pump(now time.Time) {
 		}
 		if d.Never {
 			ln.take(w)
-			w.out <- outcome{err: w.tooLarge(d.Limit)}
+			w.refuse(w.tooLarge(d.Limit))
 			continue
 		}
 		ln.let(now, w)
@@ -125,7 +125,7 @@ func (ln *lane) let(now time.Time, w *waiter) {
 	ln.group.Reserve(now, w.demand, &w.flight)
 	w.permit.Draw(w)
 	w.permit.Wait.Took = now.Sub(w.entered)
-	w.out <- outcome{permit: &w.permit}
+	close(w.answered)
 }
 
 // take removes w from the queue without sending it. It reports whether w was

@@ -27,13 +27,25 @@ type waiter struct {
 	deadline time.Time
 
 	lane     atomic.Pointer[lane] // where it waits or was let out; changes when lanes join
-	sentFrom *fair.Queue          // where its end must be told
-	out      chan outcome         // capacity 1: the lane never blocks on it
+	sentFrom *fair.Queue          // where its end must be told; nil until it is let out
+
+	// Set by the lane before it closes answered.
+	answered chan struct{}
+	refused  *call.Refusal // nil: it was let out
 }
 
-type outcome struct {
-	permit *call.Permit
-	err    error
+// result is what the lane has answered.
+func (w *waiter) result() (*call.Permit, error) {
+	if w.refused != nil {
+		return nil, w.refused
+	}
+	return &w.permit, nil
+}
+
+// refuse answers w with a refusal.
+func (w *waiter) refuse(r *call.Refusal) {
+	w.refused = r
+	close(w.answered)
 }
 
 func newWaiter(now time.Time, c *call.Call, print string, weight float64) *waiter {

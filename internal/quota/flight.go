@@ -25,11 +25,13 @@ type Flight struct {
 	shift     prediction // the buckets' running corrections when it was sent
 	before    float64    // input estimates sent up to it, of all flights ever
 	unsettled float64    // of these, not corrected when it was sent
+	near      neighbours // whom it may have met in another order
 	adopted   bool       // sent through another group: its predictions mean nothing here
 	done      bool
 }
 
-// flightList holds the flights in the order in which they were sent.
+// flightList holds the flights whose headers have not come yet, in the order
+// in which they were sent.
 type flightList struct{ first, last *Flight }
 
 func (l *flightList) push(f *Flight) {
@@ -43,6 +45,9 @@ func (l *flightList) push(f *Flight) {
 }
 
 func (l *flightList) remove(f *Flight) {
+	if f.prev == nil && l.first != f {
+		return // it is not in the list any more
+	}
 	if f.prev != nil {
 		f.prev.next = f.next
 	} else {

@@ -21,6 +21,7 @@ func (g *Group) Observe(now time.Time, f *Flight, l call.Limits) {
 		}
 	}
 	g.window.answered(any)
+	g.flights.remove(f) // nothing will be compared with its predictions any more
 }
 
 func (g *Group) observe(now time.Time, f *Flight, l call.Limiter, r call.Reading) {
@@ -96,7 +97,7 @@ func (g *Group) measure(f *Flight, l call.Limiter, r call.Reading) measurement {
 
 const (
 	reorder       = 250 * time.Millisecond // by how much requests may overtake each other on their way
-	upstreamGuess = 0.3                    // how far the upstream's own first estimates may be off
+	upstreamGuess = 0.4                    // how far the upstream's own first estimates may be off
 	outputLag     = 300 * time.Millisecond // by how much we see output later than it is charged
 )
 
@@ -110,30 +111,29 @@ func (g *Group) doubtful(now time.Time, f *Flight, l call.Limiter) (below, above
 		lag := g.flow.speed*float64(g.flow.active)*outputLag.Seconds() + g.unseen(now)
 		return lag, lag + rate*outputLag.Seconds()
 	}
-	// Neighbours in time may have been counted or not.
-	for j := f.prev; j != nil && f.sent.Sub(j.sent) <= reorder; j = j.prev {
-		below += j.weight(l)
-	}
 	if l == call.Requests {
-		for j := f.next; j != nil && j.sent.Sub(f.sent) <= reorder; j = j.next {
-			above++
-		}
-		return below + rate*min(age, reorder).Seconds(), above
+		return f.near.before + rate*min(age, reorder).Seconds(), f.near.after
 	}
 	// Input is sampled again when the first estimate is corrected, at any time
 	// up to now: later calls may be in it, and the refill of that time. Calls
 	// that were not corrected yet are in it by the upstream's own estimate.
 	later := g.sentInput - f.before
-	guess := upstreamGuess*(f.unsettled+later) + 3*g.fuzz
-	return below + guess + rate*age.Seconds(), later + guess
+	guess := upstreamGuess*(f.unsettled+later) + 4*g.fuzz
+	return f.near.input + guess + rate*age.Seconds(), later + guess
 }
 
-// weight is what the flight takes of a limiter when it is sent.
-func (f *Flight) weight(l call.Limiter) float64 {
-	if l == call.Requests {
-		return 1
+// neighbours are the calls sent so shortly before or after a flight that they
+// may have arrived in another order.
+type neighbours struct{ before, after, input float64 }
+
+// meet notes f, which is sent now, and the flights just before it as
+// neighbours. Those whose headers have come had certainly arrived.
+func (g *Group) meet(now time.Time, f *Flight) {
+	for j := g.flights.last; j != nil && now.Sub(j.sent) <= reorder; j = j.prev {
+		f.near.before++
+		f.near.input += j.input
+		j.near.after++
 	}
-	return f.input
 }
 
 // unseen is the output that calls which are not streamed are believed to have

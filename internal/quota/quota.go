@@ -134,6 +134,7 @@ func (g *Group) Reserve(now time.Time, d Demand, f *Flight) {
 	if !f.stream {
 		g.drainBy(f, g.flow.speed)
 	}
+	g.meet(now, f)
 	g.flights.push(f)
 }
 
@@ -216,9 +217,14 @@ func (g *Group) Backlog(now time.Time, d Demand, n int) (wait time.Duration, bou
 }
 
 // Absorb takes over the calls under way of another group, which has turned out
-// to be the same organization's. What it believed about levels is dropped.
+// to be the same organization's. What it believed about levels is dropped, and
+// it must not be used any more, except that its flights now belong to g.
 func (g *Group) Absorb(now time.Time, other *Group) {
 	g.advance(now)
+	out := &other.bucket[call.OutputTokens]
+	g.flow.active += other.flow.active
+	g.bucket[call.OutputTokens].own += out.own
+	g.drainSince += other.drainSince + out.own*other.born.Sub(g.born).Seconds()
 	for f := other.flights.first; f != nil; {
 		next := f.next
 		other.flights.remove(f)
@@ -227,13 +233,9 @@ func (g *Group) Absorb(now time.Time, other *Group) {
 		g.bucket[call.InputTokens].take(f.input)
 		g.sentInput += f.input
 		f.before = g.sentInput
-		if f.drain > 0 {
-			g.drainBy(f, f.drain)
-		}
 		if !f.exact {
 			g.unsettle(f)
 		}
-		g.flow.active++
 		g.flights.push(f)
 		f = next
 	}

@@ -170,21 +170,26 @@ func copyHeader(to http.Header, resp *http.Response) {
 
 // addOwn adds Weir's headers (DESIGN §2.4).
 func addOwn(h http.Header, c *call.Call) {
-	h["Weir-Request-Id"] = []string{c.ID}
+	values := make([]string, 0, 5) // one allocation for all
+	set := func(name, value string) {
+		values = append(values, value)
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	set("Weir-Request-Id", c.ID)
 	if c.Endpoint != call.Messages {
 		return
 	}
-	h["Weir-Wait-Ms"] = []string{strconv.FormatInt(c.Waited.Milliseconds(), 10)}
-	h["Weir-Attempts"] = []string{strconv.Itoa(c.Attempts)}
-	h["Weir-Cache"] = []string{"off"}
+	set("Weir-Wait-Ms", strconv.FormatInt(c.Waited.Milliseconds(), 10))
+	set("Weir-Attempts", strconv.Itoa(c.Attempts))
+	set("Weir-Cache", "off")
 	if q := quotaHeader(c.Headroom); q != "" {
-		h["Weir-Quota"] = []string{q}
+		set("Weir-Quota", q)
 	}
 }
 
 // quotaHeader writes what is left as input=42%;output=80%;requests=97%.
 func quotaHeader(room call.Headroom) string {
-	var b []byte
+	b := make([]byte, 0, 64)
 	for _, part := range [...]struct {
 		name string
 		l    call.Limiter
@@ -205,17 +210,16 @@ func quotaHeader(room call.Headroom) string {
 
 // logCall writes the one line that each call gets.
 func (g *Gateway) logCall(ctx context.Context, c *call.Call, status int, r *call.Refusal) {
-	level := slog.LevelInfo
+	if !g.log.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
 	attrs := []slog.Attr{
 		slog.String("id", c.ID), slog.String("tenant", c.Tenant), slog.String("class", c.Class.String()),
 		slog.String("model", c.Model), slog.Duration("wait", c.Waited), slog.Int("attempts", c.Attempts),
 		slog.Int("status", status),
 	}
-	if !g.log.Enabled(ctx, level) {
-		return
-	}
 	if r != nil {
 		attrs = append(attrs, slog.String("code", r.Reason.String()), slog.Any("cause", r))
 	}
-	g.log.LogAttrs(ctx, level, "call", attrs...)
+	g.log.LogAttrs(ctx, slog.LevelInfo, "call", attrs...)
 }

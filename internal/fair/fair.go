@@ -141,7 +141,7 @@ func (q *Queue) head(c *class) *Item {
 
 // Send takes it out because it is sent now. Its end must be told by [Queue.Settle].
 func (q *Queue) Send(it *Item) {
-	if !q.Remove(it) {
+	if !q.take(it) {
 		return
 	}
 	c, t := &q.classes[it.Class], it.tenant
@@ -185,6 +185,15 @@ const maxCredit = 1.0
 
 // Remove takes it out without sending it. It reports whether it was waiting.
 func (q *Queue) Remove(it *Item) bool {
+	if !q.take(it) {
+		return false
+	}
+	q.forget(it.tenant)
+	return true
+}
+
+// take takes it out. Its tenant is not forgotten: it may be about to run.
+func (q *Queue) take(it *Item) bool {
 	t := it.tenant
 	switch {
 	case it.place > 0:
@@ -209,7 +218,6 @@ func (q *Queue) Remove(it *Item) bool {
 	c.unlink(it)
 	c.waiting--
 	q.size--
-	q.forget(t)
 	return true
 }
 

@@ -51,6 +51,26 @@ func TestOneTenantIsServedInOrder(t *testing.T) {
 	}
 }
 
+// TestTenantUnderWayIsNotForgotten: a tenant whose only call has just been sent
+// must be the same tenant when it asks again, or its calls overtake each other
+// and its bound on concurrency does not hold.
+func TestTenantUnderWayIsNotForgotten(t *testing.T) {
+	l := newLine(fair.Config{MaxPerTenant: 2})
+	first := l.push(call.Normal, "a", 1)
+	l.Send(l.Head())
+	l.push(call.Normal, "a", 1)
+	l.Send(l.Head())
+	third := l.push(call.Normal, "a", 1)
+	if it := l.Head(); it != nil {
+		t.Errorf("call %d may go beside two others of its tenant", it.Seq)
+	}
+	l.Settle(first, 50) // much more than was expected
+	l.push(call.Normal, "a", 1)
+	if it := l.Head(); it != third {
+		t.Errorf("got %+v, want the tenant's third call", it)
+	}
+}
+
 // TestEqualTenants: one asks for ten times as much, and gets no more.
 func TestEqualTenants(t *testing.T) {
 	l := newLine(fair.Config{})

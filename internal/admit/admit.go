@@ -45,7 +45,8 @@ type Room struct {
 
 	mu    sync.RWMutex // guards the maps; taken before any lane's lock
 	lanes map[laneKey]*lane
-	alias map[string]string // key fingerprint → organization, once known
+	alias map[string]string        // key fingerprint → organization, once known
+	told  map[string]*quota.Groups // by organization; see Configure
 }
 
 // laneKey names a lane. The account is the organization's id, or the key's
@@ -56,7 +57,7 @@ type laneKey struct{ account, group string }
 func New(cfg Config, groups *quota.Groups) *Room {
 	cfg.MaxWaiting = cmp.Or(cfg.MaxWaiting, DefaultMaxWaiting)
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, DefaultMaxBytes)
-	return &Room{cfg: cfg, groups: groups, lanes: map[laneKey]*lane{}, alias: map[string]string{}}
+	return &Room{cfg: cfg, groups: groups, lanes: map[laneKey]*lane{}, alias: map[string]string{}, told: map[string]*quota.Groups{}}
 }
 
 // Admit waits until a call paid by the key with the given fingerprint may be
@@ -119,9 +120,8 @@ func (r *Room) leave(now time.Time, w *waiter, refusal *call.Refusal) bool {
 
 // lane returns the lane that a key's calls for a model go through.
 func (r *Room) lane(print, model string) *lane {
-	group, countCached := r.groups.Of(model)
 	r.mu.RLock()
-	key := laneKey{cmp.Or(r.alias[print], print), group}
+	key, _ := r.keyOf(print, model)
 	ln := r.lanes[key]
 	r.mu.RUnlock()
 	if ln != nil {
@@ -129,11 +129,12 @@ func (r *Room) lane(print, model string) *lane {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key.account = cmp.Or(r.alias[print], print)
+	key, countCached := r.keyOf(print, model)
 	if ln = r.lanes[key]; ln == nil {
 		r.forgetIdle()
-		ln = newLane(r, key, quota.NewGroup(time.Now(), countCached))
-		r.lanes[key] = ln
+		now := time.Now()
+		ln = newLane(r, key, quota.NewGroup(now, countCached))
+		r.place(now, key, ln)
 	}
 	return ln
 }
@@ -182,12 +183,8 @@ func (r *Room) adopt(print, organization string) {
 		}
 		delete(r.lanes, key)
 		key.account = organization
-		if target := r.lanes[key]; target != nil {
-			ln.joinTo(now, target)
-		} else {
-			ln.rename(key)
-			r.lanes[key] = ln
-		}
+		key.group = r.groupsOf(organization).Successor(r.groups, key.group)
+		r.place(now, key, ln)
 	}
 }
 

@@ -173,13 +173,6 @@ func (ln *lane) refusal(now time.Time, w *waiter, reason call.Reason) *call.Refu
 	}
 }
 
-// rename gives the lane its organization's name.
-func (ln *lane) rename(key laneKey) {
-	ln.mu.Lock()
-	ln.key = key
-	ln.mu.Unlock()
-}
-
 // joinTo hands the waiters and the flights of ln over to target: two keys have
 // turned out to share one organization. The room's lock is held, so that no
 // two lanes can join each other at once.

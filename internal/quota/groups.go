@@ -12,7 +12,11 @@ import (
 var groupsJSON []byte
 
 // Groups maps models to the model groups that share buckets. It is immutable.
-type Groups struct{ list []modelGroup }
+type Groups struct {
+	list  []modelGroup
+	told  map[string]*ModelGroup // by model; see Told
+	names []*ModelGroup
+}
 
 type modelGroup struct {
 	Group       string   `json:"group"`
@@ -38,6 +42,9 @@ var dateSuffix = regexp.MustCompile(`-20\d{6}$|-latest$`)
 // Of returns the group of a model, and whether the group's input limiter
 // counts cache reads. A model that is in no group is its own.
 func (g *Groups) Of(model string) (group string, countCached bool) {
+	if m, ok := g.tell(model); ok {
+		return m.Name, m.CountCached
+	}
 	has := func(prefix string) bool { return strings.HasPrefix(model, prefix) }
 	for _, m := range g.list {
 		if slices.ContainsFunc(m.Prefixes, has) && !slices.ContainsFunc(m.Not, has) {

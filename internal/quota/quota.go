@@ -13,6 +13,7 @@
 package quota
 
 import (
+	"cmp"
 	"math"
 	"time"
 
@@ -52,8 +53,9 @@ type Group struct {
 	born       time.Time // origin of drainSince
 	hold       time.Time // nothing goes before this instant (retry-after)
 
-	countCached bool // the model's input limiter counts cache reads
-	surprises   int  // 429s that the model did not foresee
+	told        [call.NumLimiters]float64 // limits that the Rate Limits API says
+	countCached bool                      // the model's input limiter counts cache reads
+	surprises   int                       // 429s that the model did not foresee
 }
 
 // NewGroup returns a group of which nothing is known yet. countCached is for
@@ -72,8 +74,8 @@ func NewGroup(now time.Time, countCached bool) *Group {
 func (g *Group) Check(now time.Time, d Demand) Decision {
 	g.advance(now)
 	input := &g.bucket[call.InputTokens]
-	if never(input.limit, d) {
-		return Decision{Never: true, Bound: call.InputTokens.String(), Limit: call.Tokens(input.limit)}
+	if limit := g.limit(call.InputTokens); never(limit, d) {
+		return Decision{Never: true, Bound: call.InputTokens.String(), Limit: call.Tokens(limit)}
 	}
 	if wait := g.hold.Sub(now); wait > 0 {
 		return Decision{Wait: wait, Bound: "retry_after"}
@@ -157,10 +159,7 @@ func (g *Group) drainBy(f *Flight, speed float64) {
 // any limiter's minute. An unknown limit counts as a large one.
 func (g *Group) Cost(input, output call.Tokens) float64 {
 	part := func(l call.Limiter, n, guess float64) float64 {
-		if b := &g.bucket[l]; b.known() {
-			return n / b.limit
-		}
-		return n / guess
+		return n / cmp.Or(g.limit(l), guess)
 	}
 	return max(part(call.Requests, 1, 1000), part(call.InputTokens, float64(input), 2e6),
 		part(call.OutputTokens, float64(output), 400e3))
@@ -184,10 +183,12 @@ func (g *Group) Report(now time.Time) []call.BucketReport {
 	g.advance(now)
 	var out []call.BucketReport
 	for l := range call.Limiter(call.NumLimiters) {
-		if !g.bucket[l].known() {
-			continue
+		switch {
+		case g.bucket[l].known():
+			out = append(out, g.report(now, l))
+		case g.told[l] > 0:
+			out = append(out, g.promised(now, l))
 		}
-		out = append(out, g.report(now, l))
 	}
 	return out
 }

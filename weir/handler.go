@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -90,9 +91,7 @@ func (h *handler) refuse(w http.ResponseWriter, c *call.Call, err error, started
 		_, _ = w.Write(errorEvent(out.body)) // the client may have left: nothing to do
 		return
 	}
-	for name, values := range out.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), out.header)
 	addOwn(w.Header(), c)
 	w.Header().Set("Content-Length", strconv.Itoa(len(out.body)))
 	w.WriteHeader(out.status)
@@ -182,7 +181,7 @@ func addOwn(h http.Header, c *call.Call) {
 	set("Weir-Wait-Ms", strconv.FormatInt(c.Waited.Milliseconds(), 10))
 	set("Weir-Attempts", strconv.Itoa(c.Attempts))
 	set("Weir-Cache", "off")
-	if q := quotaHeader(c.Headroom); q != "" {
+	if q := quotaHeader(c.Headroom); q != "" && c.Headroom != (call.Headroom{}) {
 		set("Weir-Quota", q)
 	}
 }

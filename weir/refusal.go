@@ -216,7 +216,7 @@ func words(l call.Limiter) string {
 
 // span writes a duration for people.
 func span(d time.Duration) string {
-	if d < time.Minute {
+	if d < 2*time.Minute {
 		return fmt.Sprintf("%d s", max(1, int(math.Ceil(d.Seconds()))))
 	}
 	if d < 2*time.Hour {

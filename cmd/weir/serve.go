@@ -50,11 +50,9 @@ func effective(e env, f serveFlags) (config.Config, error) {
 	if err != nil {
 		return c, err
 	}
-	for flag, field := range map[string]*string{f.listen: &c.Listen, f.admin: &c.Admin, f.upstream: &c.Upstream} {
-		if flag != "" {
-			*field = flag
-		}
-	}
+	c.Listen = cmp.Or(f.listen, c.Listen)
+	c.Admin = cmp.Or(f.admin, c.Admin)
+	c.Upstream = cmp.Or(f.upstream, c.Upstream)
 	return c, c.Check()
 }
 
@@ -129,6 +127,15 @@ func newGateway(c config.Config, e env, log *slog.Logger) (*weir.Gateway, error)
 			continue
 		}
 		opts = append(opts, weir.WithAPIKey(k.Name, secret))
+		if k.AdminKey == "" {
+			continue
+		}
+		admin, err := k.AdminKey.Resolve(e.getenv)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("admin key of %s: %w", k.Name, err))
+			continue
+		}
+		opts = append(opts, weir.WithAdminKey(weir.AdminKey{Secret: admin, APIKey: k.Name, Workspace: k.Workspace}))
 	}
 	for _, cl := range c.Clients {
 		token, err := cl.Token.Resolve(e.getenv)

@@ -151,11 +151,11 @@ func (ln *lane) leave(now time.Time, w *waiter, refusal *call.Refusal) (done, le
 	if w.lane.Load() != ln {
 		return false, false
 	}
-	if refusal.Reason == call.TimedOut {
-		*refusal = *ln.refusal(now, w, call.TimedOut)
-	}
 	if !ln.take(w) {
 		return true, false
+	}
+	if refusal.Reason == call.TimedOut {
+		*refusal = *ln.refusal(now, w, call.TimedOut)
 	}
 	ln.pump(now)
 	return true, true

@@ -157,6 +157,10 @@ func (f *Corridor) admit(ctx context.Context, c *call.Call, last call.Verdict) (
 // deliver hands an answer to the accountant, who owns the permit from then on.
 // The headers are observed after the usage, which they include.
 func (f *Corridor) deliver(c *call.Call, permit *call.Permit, a *call.Answer) *http.Response {
+	if a.Verdict.Account() {
+		// Some clients retry every 429; this one no retry can mend.
+		a.Header.Set("X-Should-Retry", "false")
+	}
 	body := f.Account.Open(c, permit, a)
 	permit.Observe(time.Now(), a.Limits)
 	c.Headroom = permit.Headroom(time.Now())

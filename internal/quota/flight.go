@@ -110,10 +110,8 @@ func (g *Group) Settle(now time.Time, f *Flight, u call.Usage) {
 	}
 	g.Input(now, f, u)
 	g.land(now, f)
-	if produced := float64(u.Output); produced > f.output {
-		g.bucket[call.OutputTokens].take(produced - f.output)
-		f.output = produced
-	}
+	g.bucket[call.OutputTokens].take(float64(u.Output) - f.output) // less, if too much was guessed
+	f.output = float64(u.Output)
 	g.flow.ended(f.output, now.Sub(f.sent))
 }
 

@@ -52,9 +52,9 @@ func (f *outputFlow) wait(b *bucket) time.Duration {
 		return 0
 	}
 	if f.active == 0 {
-		// A lone call is bounded by its length, not by its speed, and must go
-		// at the latest into a nearly full bucket.
-		return b.wait(min(b.reserve()+f.length, 0.9*b.limit))
+		// A lone call may go into debt: nothing is refused for it but what
+		// comes later, and that waits here.
+		return b.wait(b.reserve())
 	}
 	surplus, target := b.level-b.reserve(), f.target(b)
 	if surplus >= target {

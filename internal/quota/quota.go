@@ -214,7 +214,7 @@ func (g *Group) Backlog(now time.Time, d Demand, n int) (wait time.Duration, bou
 			wait, bound, limit = max(wait, t), l, call.Tokens(b.limit)
 		}
 	}
-	return wait, bound, limit
+	return wait + wait/20, bound, limit // doubt grows meanwhile
 }
 
 // Absorb takes over the calls under way of another group, which has turned out

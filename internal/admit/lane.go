@@ -183,6 +183,9 @@ func (ln *lane) joinTo(now time.Time, target *lane) {
 	defer target.mu.Unlock()
 	ln.timer.Stop()
 	ln.moved = target
+	if !target.group.Known() {
+		target.group, ln.group = ln.group, target.group // keep what is known
+	}
 	target.group.Absorb(now, ln.group)
 	var moving []*waiter
 	for it := range ln.queue.All {

@@ -74,7 +74,7 @@ func (t *till) Reject(_ time.Time, _ call.Limits, v call.Verdict) bool {
 	return v.Code == "never"
 }
 
-func (h *house) run(t *testing.T, ctx context.Context) (*http.Response, error, time.Duration) {
+func (h *house) run(t *testing.T, ctx context.Context) (*http.Response, time.Duration, error) {
 	t.Helper()
 	corridor := &flow.Corridor{
 		Classify: h, Estimate: h, Keys: h, Admit: h, Upstream: h, Account: h,
@@ -82,7 +82,7 @@ func (h *house) run(t *testing.T, ctx context.Context) (*http.Response, error, t
 	}
 	began := time.Now()
 	resp, _, err := corridor.Do(httptest.NewRequestWithContext(ctx, "POST", "/v1/messages", nil), func(*call.Call) {})
-	return resp, err, time.Since(began)
+	return resp, time.Since(began), err
 }
 
 func failed(status int, kind call.Kind) call.Answer {
@@ -117,7 +117,7 @@ func TestAttempts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := tc.house
 				h.wait = 10 * time.Minute
-				resp, err, _ := h.run(t, t.Context())
+				resp, _, err := h.run(t, t.Context())
 				status := 0
 				if resp != nil {
 					status = resp.StatusCode
@@ -137,7 +137,7 @@ func TestAttempts(t *testing.T) {
 func TestGivesUpBeforeItsDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := house{answers: []call.Answer{{Status: 529, Verdict: call.Verdict{Kind: call.Overloaded, RetryAfter: 20 * time.Second}}}, wait: 50 * time.Second}
-		resp, err, took := h.run(t, t.Context())
+		resp, took, err := h.run(t, t.Context())
 		if err != nil || resp.StatusCode != 529 || took > 50*time.Second {
 			t.Errorf("after %v: %v, %v; want the upstream's own last answer in time", took, resp, err)
 		}
@@ -149,7 +149,7 @@ func TestClientGoneWhileItSleeps(t *testing.T) {
 		h := house{answers: []call.Answer{{Status: 529, Verdict: call.Verdict{Kind: call.Overloaded, RetryAfter: time.Minute}}}, wait: time.Hour}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		_, err, took := h.run(t, ctx)
+		_, took, err := h.run(t, ctx)
 		refusal, ok := errors.AsType[*call.Refusal](err)
 		if !ok || refusal.Reason != call.ClientGone || took != 3*time.Second || h.open != 0 {
 			t.Errorf("after %v: %v, %d permits open", took, err, h.open)

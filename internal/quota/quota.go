@@ -264,6 +264,9 @@ func (g *Group) report(now time.Time, l call.Limiter) call.BucketReport {
 	return b.report(l, 0, arriving)
 }
 
+// Known reports whether an answer has shown any limit.
+func (g *Group) Known() bool { return g.window.known }
+
 // InFlight is the number of calls under way.
 func (g *Group) InFlight() int { return g.flow.active }
 

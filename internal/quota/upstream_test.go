@@ -23,7 +23,6 @@ type world struct {
 
 	queue    []*job
 	wakeAt   time.Time
-	inFlight int
 	sent     int
 	rejected int
 	done     int

@@ -62,7 +62,7 @@ func TestBrokenStreamEndsWithAnError(t *testing.T) {
 func TestRetriesBeforeTheFirstContent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failures := []http.HandlerFunc{
-			func(w http.ResponseWriter, r *http.Request) { http.Error(w, "x", 503) },
+			func(w http.ResponseWriter, r *http.Request) { http.Error(w, "x", http.StatusServiceUnavailable) },
 			func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
 			func(w http.ResponseWriter, r *http.Request) {
 				serveEvents(w, events[:strings.Index(events, "event: content")])

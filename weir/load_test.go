@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -44,9 +45,7 @@ func instant(w http.ResponseWriter, r *http.Request) {
 		_, err = r.Body.Read(buf[:])
 	}
 	mark := r.Header.Get("X-Mark")
-	for name, values := range instantHeader {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), instantHeader)
 	if stream {
 		w.Header()["Content-Type"] = []string{"text/event-stream; charset=utf-8"}
 		io.WriteString(w, instantStream(mark))

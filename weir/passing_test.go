@@ -12,16 +12,22 @@ import (
 	"testing/synctest"
 )
 
-// pattern is an endless, not repeating body.
-type pattern struct{ n uint32 }
+// pattern is an endless body, whose period no buffer has.
+type pattern struct{ at int }
+
+var period = func() (b [65_521]byte) {
+	for i, n := 0, uint32(1); i < len(b); i++ {
+		n = n*1664525 + 1013904223
+		b[i] = byte(n >> 24)
+	}
+	return b
+}()
 
 // Read implements [io.Reader].
 func (p *pattern) Read(b []byte) (int, error) {
-	for i := range b {
-		p.n = p.n*1664525 + 1013904223
-		b[i] = byte(p.n >> 24)
-	}
-	return len(b), nil
+	n := copy(b, period[p.at:])
+	p.at = (p.at + n) % len(period)
+	return n, nil
 }
 
 func TestUploadAndDownloadAreNotHeldBack(t *testing.T) {

@@ -33,10 +33,11 @@ func (p *tape) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	p.method, p.target, p.body, p.header = r.Method, r.RequestURI, string(body), r.Header
 	maps.Copy(w.Header(), p.reply)
+	parts := p.parts // the next call may be prepared before this one returns
 	w.WriteHeader(p.status)
-	for _, part := range p.parts {
+	for _, part := range parts {
 		io.WriteString(w, part)
-		if len(p.parts) > 1 {
+		if len(parts) > 1 {
 			w.(http.Flusher).Flush()
 		}
 	}

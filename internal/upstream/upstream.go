@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -80,9 +81,7 @@ func (r *Room) Forward(ctx context.Context, c *call.Call, key call.Key, body io.
 // pool key, in whichever header it was.
 func (r *Room) request(ctx context.Context, c *call.Call, key call.Key) *http.Request {
 	h := make(http.Header, len(c.Header)+2)
-	for name, values := range c.Header {
-		h[name] = values
-	}
+	maps.Copy(h, c.Header)
 	if key.Print != c.Credential.Print {
 		delete(h, "Authorization")
 		delete(h, "X-Api-Key")

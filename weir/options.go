@@ -28,6 +28,7 @@ type settings struct {
 	observer  call.Observer
 	queue     admit.Config
 	classify  classify.Config
+	admins    []AdminKey
 }
 
 // collect applies the options and reports all their faults at once.

@@ -46,6 +46,7 @@ type Gateway struct {
 	keys      *keys.Room
 	metrics   *metrics
 	recent    *recent
+	pollers   []poller
 	transport *http.Transport // ours to close; nil if the user brought one
 	draining  atomic.Bool
 }
@@ -57,13 +58,15 @@ func New(opts ...Option) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{log: s.log, recent: newRecent(keptEvents)}
-	transport := s.transport
-	if transport == nil {
+	if s.transport == nil {
 		g.transport = upstream.NewTransport()
-		transport = g.transport
+		s.transport = g.transport
 	}
-	sender, err := upstream.New(s.upstream, transport)
+	sender, err := upstream.New(s.upstream, s.transport)
 	if err != nil {
+		return nil, err
+	}
+	if err := g.newPollers(s); err != nil {
 		return nil, err
 	}
 	g.admission = admit.New(s.queue, quota.BuiltinGroups())

@@ -81,6 +81,7 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		return err
 	}
 	defer data.Close()
+	defer beside(ctx, g.Run)()
 	closing := make(chan struct{})
 	servers := []*server{{name: "data plane", http: dataServer(g.Handler()), listener: data, tls: c.TLS}}
 	if c.Admin != config.Off {
@@ -104,6 +105,21 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		g.Drain()
 		close(closing)
 	})
+}
+
+// beside runs f in the background. The function that it returns ends f and
+// waits for it.
+func beside(ctx context.Context, f func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = f(ctx) // it ends with ctx, which is no failure
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 func mode(c config.Config) string {

@@ -33,6 +33,9 @@ type Config struct {
 type Key struct {
 	Name string `yaml:"name" jsonschema:"required,minLength=1"`
 	Key  Ref    `yaml:"key" jsonschema:"required"`
+
+	AdminKey  Ref    `yaml:"admin_key,omitempty" jsonschema:"description=admin key of the same organization: its rate limits are read from the Rate Limits API"`
+	Workspace string `yaml:"workspace,omitempty" jsonschema:"description=id of the key's workspace; with admin_key its own limits are read too"`
 }
 
 // Client is a holder of a token of this gateway.
@@ -111,6 +114,9 @@ func (c *Config) Validate() []schema.Fault {
 	for i, k := range c.Keys {
 		if err := k.Key.check(); err != nil {
 			add(fmt.Sprintf("keys[%d].key", i), err.Error(), refHint)
+		}
+		if err := k.AdminKey.check(); k.AdminKey != "" && err != nil {
+			add(fmt.Sprintf("keys[%d].admin_key", i), err.Error(), refHint)
 		}
 	}
 	if len(c.Keys) > 1 {

@@ -42,9 +42,9 @@ const (
 	timeout      = 30 * time.Second // of one request
 	maxPages     = 50
 	maxPage      = 4 << 20
-	// version is one that every organization may use; the answers of both
-	// versions are understood.
-	version = "2023-06-01"
+	// version is the first whose groups have names for people. Answers in the
+	// older shape are understood as well.
+	version = "2026-10-21"
 )
 
 // Client reads the limits of one organization.

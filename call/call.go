@@ -50,6 +50,15 @@ const (
 	CountTokens                 // POST /v1/messages/count_tokens, a pool of its own
 )
 
+// The pools that the upstream keeps apart from the model groups' buckets
+// (anthropic-api.md §1.6).
+const (
+	PoolCountTokens = "count_tokens"
+	PoolBatches     = "batches"
+	PoolFiles       = "files"
+	PoolFast        = "fast" // of a model, for speed: fast
+)
+
 // Call is one request on its way through the house. Each room fills the fields
 // of its own section and leaves the others alone. A Call belongs to one
 // goroutine at a time.
@@ -64,6 +73,7 @@ type Call struct {
 	Path        string // with query, as sent upstream
 	Header      http.Header
 	Body        []byte // whole and replayable; nil for Other, which streams
+	Pool        string // a pool of its own, see the Pool constants; "": the model's
 	Model       string
 	MaxTokens   Tokens
 	Stream      bool

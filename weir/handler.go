@@ -175,7 +175,7 @@ func addOwn(h http.Header, c *call.Call) {
 		h[name] = values[len(values)-1 : len(values) : len(values)]
 	}
 	set("Weir-Request-Id", c.ID)
-	if c.Endpoint != call.Messages {
+	if c.Endpoint == call.Other {
 		return
 	}
 	set("Weir-Wait-Ms", strconv.FormatInt(c.Waited.Milliseconds(), 10))

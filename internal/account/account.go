@@ -41,6 +41,8 @@ func (r *Room) Open(c *call.Call, permit *call.Permit, a *call.Answer) io.ReadCl
 		return s
 	case c.Endpoint == call.Messages:
 		b.readUsage()
+	default:
+		b.usage.Exact = true // counting tokens is free
 	}
 	return b
 }

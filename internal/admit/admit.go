@@ -68,7 +68,7 @@ func New(cfg Config, groups *quota.Groups) *Room {
 func (r *Room) Admit(ctx context.Context, c *call.Call, print string) (*call.Permit, error) {
 	for {
 		now := time.Now()
-		ln := r.lane(print, c.Model)
+		ln := r.lane(print, c.Pool, c.Model)
 		w := newWaiter(now, c, print, r.cfg.Weights[c.Tenant])
 		permit, err := ln.enter(now, w)
 		if err == errMoved {
@@ -118,10 +118,11 @@ func (r *Room) leave(now time.Time, w *waiter, refusal *call.Refusal) bool {
 	}
 }
 
-// lane returns the lane that a key's calls for a model go through.
-func (r *Room) lane(print, model string) *lane {
+// lane returns the lane that a key's calls for a model, or for a pool of its
+// own, go through.
+func (r *Room) lane(print, pool, model string) *lane {
 	r.mu.RLock()
-	key, _ := r.keyOf(print, model)
+	key, _ := r.keyOf(print, pool, model)
 	ln := r.lanes[key]
 	r.mu.RUnlock()
 	if ln != nil {
@@ -129,7 +130,7 @@ func (r *Room) lane(print, model string) *lane {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key, countCached := r.keyOf(print, model)
+	key, countCached := r.keyOf(print, pool, model)
 	if ln = r.lanes[key]; ln == nil {
 		r.forgetIdle()
 		now := time.Now()

@@ -295,3 +295,22 @@ func TestEverybodyIsAnswered(t *testing.T) {
 		}
 	})
 }
+
+func TestPoolsAreApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t, admit.Config{}, 0) // the model's buckets are empty
+		for _, pool := range []string{call.PoolCountTokens, call.PoolBatches, call.PoolFiles, call.PoolFast} {
+			c := d.call(30_000, 0)
+			c.Pool = pool
+			p, err := d.Admit(t.Context(), c, "key-a")
+			if err != nil {
+				t.Errorf("%s: %v", pool, err)
+				continue
+			}
+			p.Release(time.Now())
+		}
+		if got := len(d.Queue(time.Now()).Lanes); got != 5 {
+			t.Errorf("%d lanes, want the model's and four more", got)
+		}
+	})
+}

@@ -20,7 +20,7 @@ func BenchmarkAdmitSettle(b *testing.B) {
 			Deadline: now.Add(time.Hour), Estimate: call.Estimate{Input: 1000, Output: 10, Spread: 0.1}, Stream: true,
 		}
 	}
-	ln := room.lane("key", "m")
+	ln := room.lane("key", "", "m")
 	probe := newWaiter(now, newCall(0), "key", 1)
 	if _, err := ln.enter(now, probe); err != nil {
 		b.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/quota"
 )
 
@@ -37,11 +38,17 @@ func (r *Room) groupsOf(account string) *quota.Groups {
 	return r.groups
 }
 
-// keyOf names the lane that a key's calls for a model go through. The caller
-// holds r.mu.
-func (r *Room) keyOf(print, model string) (key laneKey, countCached bool) {
+// keyOf names the lane of a key's calls for a pool, or else for a model. The
+// caller holds r.mu.
+func (r *Room) keyOf(print, pool, model string) (key laneKey, countCached bool) {
 	key.account = cmp.Or(r.alias[print], print)
+	if pool != "" && pool != call.PoolFast {
+		return laneKey{key.account, pool}, false
+	}
 	key.group, countCached = r.groupsOf(key.account).Of(model)
+	if pool != "" {
+		key.group += " " + pool
+	}
 	return key, countCached
 }
 

@@ -57,6 +57,7 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 	c.Path = canonicalPath(target(req))
 	path, _, _ := strings.Cut(c.Path, "?")
 	c.Endpoint = endpoint(req.Method, path)
+	c.Pool = pool(path)
 	client, err := r.credential(c, req.Header)
 	if err != nil {
 		return c, err
@@ -112,6 +113,19 @@ func endpoint(method, path string) call.Endpoint {
 		return call.CountTokens
 	}
 	return call.Other
+}
+
+// pool names the pool that a path draws on, if it is not the model's.
+func pool(path string) string {
+	switch {
+	case strings.HasPrefix(path, "/v1/messages/count_tokens"):
+		return call.PoolCountTokens
+	case strings.HasPrefix(path, "/v1/messages/batches"):
+		return call.PoolBatches
+	case strings.HasPrefix(path, "/v1/files"):
+		return call.PoolFiles
+	}
+	return ""
 }
 
 // wishes reads the weir-* headers and the client's own deadline.

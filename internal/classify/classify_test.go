@@ -39,20 +39,20 @@ func TestEndpoints(t *testing.T) {
 	for _, tc := range []struct {
 		method, path string
 		want         call.Endpoint
-		sent         string
+		sent, pool   string
 	}{
-		{"POST", "/v1/messages", call.Messages, "/v1/messages"},
-		{"POST", "/v1/messages?beta=true", call.Messages, "/v1/messages?beta=true"},
-		{"POST", "/v1/v1/messages", call.Messages, "/v1/messages"},
-		{"POST", "/v1/messages/count_tokens", call.CountTokens, "/v1/messages/count_tokens"},
-		{"GET", "/v1/models?limit=1000", call.Other, "/v1/models?limit=1000"},
-		{"POST", "/v1/messages/batches", call.Other, "/v1/messages/batches"},
-		{"GET", "/v1/messages", call.Other, "/v1/messages"},
-		{"GET", "/v1/files/a%2Fb", call.Other, "/v1/files/a%2Fb"},
+		{"POST", "/v1/messages", call.Messages, "/v1/messages", ""},
+		{"POST", "/v1/messages?beta=true", call.Messages, "/v1/messages?beta=true", ""},
+		{"POST", "/v1/v1/messages", call.Messages, "/v1/messages", ""},
+		{"POST", "/v1/messages/count_tokens", call.CountTokens, "/v1/messages/count_tokens", call.PoolCountTokens},
+		{"GET", "/v1/models?limit=1000", call.Other, "/v1/models?limit=1000", ""},
+		{"POST", "/v1/messages/batches", call.Other, "/v1/messages/batches", call.PoolBatches},
+		{"GET", "/v1/messages", call.Other, "/v1/messages", ""},
+		{"GET", "/v1/files/a%2Fb", call.Other, "/v1/files/a%2Fb", call.PoolFiles},
 	} {
 		c := classified(t, request(tc.method, tc.path, small))
-		if c.Endpoint != tc.want || c.Path != tc.sent {
-			t.Errorf("%s %s: endpoint %v, sent as %q; want %v, %q", tc.method, tc.path, c.Endpoint, c.Path, tc.want, tc.sent)
+		if c.Endpoint != tc.want || c.Path != tc.sent || c.Pool != tc.pool {
+			t.Errorf("%s %s: endpoint %v, pool %q, sent as %q; want %v, %q, %q", tc.method, tc.path, c.Endpoint, c.Pool, c.Path, tc.want, tc.pool, tc.sent)
 		}
 	}
 }

@@ -152,6 +152,13 @@ func (p *parser) topLevel(name string) error {
 		}
 		p.c.Stream = tok.Kind() == 't'
 		return nil
+	case "speed":
+		var speed string
+		err := p.text(kind, name, &speed)
+		if speed == "fast" {
+			p.c.Pool = call.PoolFast
+		}
+		return err
 	case "messages":
 		if kind != '[' {
 			return p.wrong(name, "an array")

@@ -3,7 +3,6 @@
 package flow
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -64,35 +63,51 @@ func (f *Corridor) Do(req *http.Request, waiting func(*call.Call)) (*http.Respon
 	if err != nil {
 		return nil, c, err
 	}
-	if c.Endpoint != call.Messages {
+	if c.Endpoint == call.Other {
 		resp, err := f.pass(req, c)
 		return resp, c, err
 	}
-	c.Estimate = f.Estimate.Estimate(c)
+	if c.Endpoint == call.Messages {
+		c.Estimate = f.Estimate.Estimate(c)
+	}
 	f.Budget.Deposit(now)
 	waiting(c)
 	resp, err := f.attempts(req.Context(), c)
 	return resp, c, err
 }
 
-// pass leads an unmetered call straight through. It is sent once: its body may
-// be gone, and its quota is not ours to pace.
+// pass leads a call straight through whose body streams: it is sent once, for
+// its body is gone then. Where its endpoint has a pool of its own, it waits for
+// that.
 func (f *Corridor) pass(req *http.Request, c *call.Call) (*http.Response, error) {
-	key, err := f.Keys.Pick(time.Now(), c)
+	ctx := req.Context()
+	key, permit, err := f.passage(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	body, size := io.Reader(req.Body), req.ContentLength
-	if c.Body != nil {
-		body, size = bytes.NewReader(c.Body), int64(len(c.Body))
-	}
-	c.Attempts = 1
-	resp, err := f.Upstream.Forward(req.Context(), c, key, body, size)
+	resp, err := f.Upstream.Forward(ctx, c, key, req.Body, req.ContentLength)
 	if err != nil {
-		return nil, noAnswer(req.Context(), c, call.Verdict{Kind: call.Unreachable}, err)
+		if permit != nil {
+			permit.Settle(time.Now(), call.Usage{})
+		}
+		return nil, noAnswer(ctx, c, call.Verdict{Kind: call.Unreachable}, err)
+	}
+	if permit != nil {
+		permit.Observe(time.Now(), f.Limits(resp.Header))
+		permit.Release(time.Now())
 	}
 	f.Account.End(c, resp.StatusCode, "ok", "")
 	return resp, nil
+}
+
+// passage picks the key of a call that streams, and waits if it has a pool.
+func (f *Corridor) passage(ctx context.Context, c *call.Call) (call.Key, *call.Permit, error) {
+	if c.Pool != "" {
+		return f.admit(ctx, c, call.Verdict{})
+	}
+	key, err := f.Keys.Pick(time.Now(), c)
+	c.Attempts = 1
+	return key, nil, err
 }
 
 // attempts picks a key, waits for admission and sends, until there is an

@@ -30,6 +30,22 @@ var groups = [call.NumLimiters]struct{ limit, remaining, reset string }{
 	},
 }
 
+// fastGroups are those of fast mode, which has buckets of its own. Its requests
+// count with the others.
+var fastGroups = [call.NumLimiters]struct{ limit, remaining, reset string }{
+	call.Requests: groups[call.Requests],
+	call.InputTokens: {
+		"Anthropic-Fast-Input-Tokens-Limit",
+		"Anthropic-Fast-Input-Tokens-Remaining",
+		"Anthropic-Fast-Input-Tokens-Reset",
+	},
+	call.OutputTokens: {
+		"Anthropic-Fast-Output-Tokens-Limit",
+		"Anthropic-Fast-Output-Tokens-Remaining",
+		"Anthropic-Fast-Output-Tokens-Reset",
+	},
+}
+
 // Read returns what the headers say. The tokens-* group is ignored: it is the
 // sum of the other two with the earlier reset, useless for pacing.
 func Read(h http.Header) call.Limits {
@@ -40,7 +56,11 @@ func Read(h http.Header) call.Limits {
 	if d := h.Get("Date"); d != "" {
 		l.Date, _ = http.ParseTime(d) // zero if unreadable
 	}
-	for i, g := range groups {
+	names := &groups
+	if h["Anthropic-Fast-Input-Tokens-Limit"] != nil {
+		names = &fastGroups
+	}
+	for i, g := range names {
 		l.Bucket[i] = reading(first(h, g.limit), first(h, g.remaining), first(h, g.reset))
 	}
 	return l

@@ -154,7 +154,7 @@ func (p *parser) topLevel(name string) error {
 		return nil
 	case "speed":
 		var speed string
-		err := p.text(kind, name, &speed)
+		err := p.stringInto(kind, name, &speed)
 		if speed == "fast" {
 			p.c.Pool = call.PoolFast
 		}

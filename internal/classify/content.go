@@ -42,7 +42,7 @@ func (p *parser) tools(kind jsontext.Kind) error {
 	}
 	return p.array(func() error {
 		p.part().Tools++
-		raw, err := p.dec.ReadValue()
+		raw, err := p.value()
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (p *parser) toolChoice(kind jsontext.Kind) error {
 func (p *parser) content(name string) error {
 	switch p.dec.PeekKind() {
 	case '"':
-		raw, err := p.dec.ReadValue()
+		raw, err := p.value()
 		if err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func (p *parser) content(name string) error {
 		return p.array(func() error { return p.content(name) })
 	case '{':
 		if name == "input" {
-			raw, err := p.dec.ReadValue() // of a tool: the model reads it as JSON
+			raw, err := p.value() // of a tool: the model reads it as JSON
 			p.text(raw)
 			return err
 		}
@@ -154,15 +154,14 @@ func (p *parser) source(s *source) error {
 			s.made = true
 			return p.content(name)
 		case k == '"':
-			raw, err := p.dec.ReadValue()
+			raw, err := p.value()
 			if err != nil {
 				return err
 			}
 			raw = raw[1 : len(raw)-1]
 			p.part().fold(p, raw) // data, url or file_id: it tells one prefix from another
 			if name == "data" {
-				end := p.dec.InputOffset() - 1
-				s.data = p.c.Body[end-int64(len(raw)) : end] // media_type may come behind it
+				s.data = raw // media_type may come behind it
 			}
 			return nil
 		}

@@ -17,10 +17,11 @@ import (
 // UTF-8 are refused, so that Weir and the upstream never read two different
 // models out of one body. It returns metadata.user_id.
 func (r *Room) parse(c *call.Call) (user string, err error) {
-	p := parser{dec: jsontext.NewDecoder(bytes.NewBuffer(c.Body)), c: c, seed: r.seed}
-	p.caching = marked(c.Body)
+	p := parser{lean: newLean(c.Body), c: c, seed: r.seed}
+	p.dec = jsontext.NewDecoder(bytes.NewBuffer(p.lean.text))
+	p.caching = marked(p.lean.text)
 	if err := p.document(); err != nil {
-		return "", describe(err)
+		return "", p.describe(err)
 	}
 	p.assemble()
 	if c.Model == "" {
@@ -49,14 +50,14 @@ type errShape string
 
 func (e errShape) Error() string { return string(e) }
 
-func describe(err error) error {
+func (p *parser) describe(err error) error {
 	var shape errShape
 	if errors.As(err, &shape) {
 		return &call.Refusal{Reason: call.Malformed, Detail: string(shape)}
 	}
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
-		where := fmt.Sprintf("at byte %d", syntax.ByteOffset)
+		where := fmt.Sprintf("at byte %d", p.lean.offset(int(syntax.ByteOffset)))
 		if syntax.JSONPointer != "" {
 			where += fmt.Sprintf(", in %s", syntax.JSONPointer)
 		}
@@ -73,6 +74,7 @@ func describe(err error) error {
 
 type parser struct {
 	dec  *jsontext.Decoder
+	lean lean // what dec reads
 	c    *call.Call
 	user string
 

@@ -29,6 +29,8 @@ type settings struct {
 	queue     admit.Config
 	classify  classify.Config
 	admins    []AdminKey
+
+	countAbove call.Tokens
 }
 
 // collect applies the options and reports all their faults at once.

@@ -18,17 +18,13 @@ import (
 // lodge is a gateway in front of a simulator, both in memory, for a bubble.
 type lodge struct {
 	gateway *weir.Gateway
-	sim     *sim.Server
 	door    *http.Transport
 }
 
-func newLodge(t *testing.T, cfg sim.Config, opts ...weir.Option) *lodge {
+func newLodge(t *testing.T, api http.Handler, opts ...weir.Option) *lodge {
 	t.Helper()
-	api, err := sim.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &lodge{sim: api}
+	h := &lodge{}
+	var err error
 	h.gateway, err = weir.New(append([]weir.Option{
 		weir.WithUpstream("http://api"), weir.WithHTTPTransport(inMemory(t, api)), weir.WithAPIKey("main", "sk-ant-api03-x"),
 	}, opts...)...)
@@ -59,14 +55,20 @@ func inMemory(t *testing.T, h http.Handler) *http.Transport {
 // ask sends one small request for a model through the gateway's front door.
 func (b *lodge) ask(t *testing.T, model, text string) (status int, body string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "POST", "http://weir/v1/messages",
-		strings.NewReader(`{"model":"`+model+`","max_tokens":10,"messages":[{"role":"user","content":"`+text+`"}]}`))
+	resp, body := b.post(t, `{"model":"`+model+`","max_tokens":10,"messages":[{"role":"user","content":"`+text+`"}]}`)
+	return resp.StatusCode, body
+}
+
+// post sends a request and reads the whole answer.
+func (b *lodge) post(t *testing.T, request string) (resp *http.Response, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", "http://weir/v1/messages", strings.NewReader(request))
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("X-Api-Key", "any")
 	req.Header.Set("Anthropic-Version", "2023-06-01")
-	resp, err := b.door.RoundTrip(req)
+	resp, err = b.door.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +77,7 @@ func (b *lodge) ask(t *testing.T, model, text string) (status int, body string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp.StatusCode, string(raw)
+	return resp, string(raw)
 }
 
 // bucket is the belief about one limiter of a group.
@@ -94,7 +96,11 @@ func TestRunReadsTheRateLimits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := newLodge(t, sim.Config{Scenario: scenario}, weir.WithAdminKey(weir.AdminKey{APIKey: "main", Secret: "sk-ant-admin01-x"}))
+		api, err := sim.New(sim.Config{Scenario: scenario})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := newLodge(t, api, weir.WithAdminKey(weir.AdminKey{APIKey: "main", Secret: "sk-ant-admin01-x"}))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- b.gateway.Run(ctx) }()

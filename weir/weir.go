@@ -83,6 +83,10 @@ func New(opts ...Option) (*Gateway, error) {
 		Account:  account.New(observers{g.metrics, g.recent, s.observer}, estimator.Learn),
 		Budget:   flow.NewBudget(),
 	}
+	if s.countAbove > 0 {
+		k := &counter{keys: g.keys, upstream: sender}
+		g.corridor.Estimate = estimate.NewExact(estimator, s.countAbove, k.count)
+	}
 	return g, nil
 }
 

@@ -133,7 +133,7 @@ func mode(c config.Config) string {
 func newGateway(c config.Config, e env, log *slog.Logger) (*weir.Gateway, error) {
 	opts := []weir.Option{
 		weir.WithUpstream(c.Upstream), weir.WithLogger(log), weir.WithMaxWait(c.Queue.MaxWait.D()),
-		weir.WithQueueBound(c.Queue.MaxWaiting, c.Queue.MaxBytes),
+		weir.WithQueueBound(c.Queue.MaxWaiting, c.Queue.MaxBytes), weir.WithExactCounts(c.Queue.CountAbove),
 	}
 	var errs []error
 	for _, k := range c.Keys {

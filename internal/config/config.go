@@ -50,6 +50,7 @@ type Queue struct {
 	MaxWaiting int64           `yaml:"max_waiting,omitempty" jsonschema:"minimum=1"`
 	MaxBytes   int64           `yaml:"max_bytes,omitempty" jsonschema:"minimum=1"`
 	MaxWait    schema.Duration `yaml:"max_wait,omitempty"`
+	CountAbove int64           `yaml:"count_above,omitempty" jsonschema:"minimum=0,description=requests estimated above so many input tokens are counted exactly by count_tokens before they wait; 0: never"`
 }
 
 // TLS names a certificate and its key.

@@ -56,7 +56,15 @@ func New() *Room {
 }
 
 // Estimate predicts the cost of c.
-func (r *Room) Estimate(c *call.Call) call.Estimate {
+func (r *Room) Estimate(c *call.Call) call.Estimate { return r.estimate(c, 0) }
+
+// countedError is the relative error of the upstream's own count, which its
+// documentation calls an estimate.
+const countedError = 0.01
+
+// estimate predicts the cost of c, of whose input the whole was counted unless
+// that is 0.
+func (r *Room) estimate(c *call.Call, counted float64) call.Estimate {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	x, own := r.recall(c)
@@ -71,26 +79,39 @@ func (r *Room) Estimate(c *call.Call) call.Estimate {
 	out := &x.output[thinking(c)]
 	e := call.Estimate{Output: out.mean(limit), OutputHigh: out.quantile(0.9, limit)}
 	tokens, variance := x.input.predict(all)
-	if len(c.Content.Prefixes) > 0 && own {
-		tokens, variance = r.lessCached(c, x, all, &e, tokens, variance)
+	if counted > 0 {
+		tokens, variance = counted, sq(countedError*counted)
 	}
-	e.Input = max(1, call.Tokens(tokens*safetyBias+0.5))
-	e.Spread = min(max(math.Hypot(math.Sqrt(variance)/max(tokens, 1), safetyBias-1), spreadLow), spreadHigh)
+	if len(c.Content.Prefixes) > 0 && own {
+		tokens, variance = r.lessCached(c, x, all, &e, guess{tokens, variance, counted > 0})
+	}
+	margin := safetyBias
+	if counted > 0 {
+		margin = 1 + countedError
+	}
+	e.Input = max(1, call.Tokens(tokens*margin+0.5))
+	e.Spread = min(max(math.Hypot(math.Sqrt(variance)/max(tokens, 1), margin-1), spreadLow), spreadHigh)
 	return e
+}
+
+// guess is a number of tokens with its variance.
+type guess struct {
+	tokens, variance float64
+	counted          bool // by the upstream
 }
 
 // lessCached takes what is expected to be read from the prompt cache off the
 // input: then only the text behind the cached prefix is uncertain, and whether
 // the cache really has it.
-func (r *Room) lessCached(c *call.Call, x *experience, all features, e *call.Estimate, tokens, variance float64) (float64, float64) {
+func (r *Room) lessCached(c *call.Call, x *experience, all features, e *call.Estimate, g guess) (tokens, variance float64) {
 	p, cached := r.prefixes.find(time.Now(), x.salt, c.Content.Prefixes)
 	if p == nil {
 		// Nothing of it is known to be cached, so all of it is charged, unless
 		// experience says that such calls are lucky: another instance of Weir,
 		// or another tenant of the workspace, keeps their prefix warm.
 		charged := min(1, reserveForMiss*(1-x.luck))
-		e.Cached = call.Tokens(tokens * (1 - charged))
-		return tokens * charged, variance * sq(charged)
+		e.Cached = call.Tokens(g.tokens * (1 - charged))
+		return g.tokens * charged, g.variance * sq(charged)
 	}
 	e.Cached = call.Tokens(cached.tokens)
 	before := featuresOf(x.family, &p.Measure)
@@ -101,6 +122,9 @@ func (r *Room) lessCached(c *call.Call, x *experience, all features, e *call.Est
 		all[frame] = max(0, all[frame]-toolPrompt) // it comes first, so it is cached
 	}
 	rest, variance := x.input.predict(all)
+	if g.counted {
+		rest, variance = max(0, g.tokens-cached.tokens), g.variance
+	}
 	miss := 1 - x.hits
 	return rest + min(1, reserveForMiss*miss)*cached.tokens, variance + miss*x.hits*sq(cached.tokens)
 }

@@ -14,10 +14,12 @@ type outputFlow struct {
 	samples  int
 }
 
-// Priors for a model of which no call has ended yet.
+// Priors for a model of which no call has ended yet. The lifetime is long: the
+// calls that end first are the short ones, and whoever believes them starts so
+// many that the long ones run into debt (algorithms.md A4).
 const (
 	speedPrior    = 60.0
-	lifetimePrior = 10.0
+	lifetimePrior = 60.0
 	lengthPrior   = 500.0
 
 	flowGain    = 0.05 // weight of the newest call in the averages

@@ -43,7 +43,7 @@ const (
 	safetyBias = 1.02 // slightly high estimates cause fewer 429s than unbiased ones (algorithms.md A3)
 	spreadLow  = 0.02
 	spreadHigh = 0.40
-	firstHits  = 0.9
+	firstHits  = 0.97
 	// reserveForMiss is how much more often than learned a cache read is
 	// expected to fail: a miss costs all at once.
 	reserveForMiss = 1.5
@@ -101,8 +101,9 @@ type guess struct {
 }
 
 // lessCached takes what is expected to be read from the prompt cache off the
-// input: then only the text behind the cached prefix is uncertain, and whether
-// the cache really has it.
+// input: then only the text behind the cached prefix is uncertain. That the
+// cache may not have it after all is no matter of spread: it is all or nothing,
+// and rare, so its expected cost is reserved.
 func (r *Room) lessCached(c *call.Call, x *experience, all features, e *call.Estimate, g guess) (tokens, variance float64) {
 	p, cached := r.prefixes.find(time.Now(), x.salt, c.Content.Prefixes)
 	if p == nil {
@@ -126,7 +127,7 @@ func (r *Room) lessCached(c *call.Call, x *experience, all features, e *call.Est
 		rest, variance = max(0, g.tokens-cached.tokens), g.variance
 	}
 	miss := 1 - x.hits
-	return rest + min(1, reserveForMiss*miss)*cached.tokens, variance + miss*x.hits*sq(cached.tokens)
+	return rest + min(1, reserveForMiss*miss)*cached.tokens, variance
 }
 
 func thinking(c *call.Call) int {

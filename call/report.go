@@ -55,4 +55,18 @@ type LaneReport struct {
 	HeadIn       *float64       `json:"head_in_s"` // when the head may go; nil: unknown
 	BoundBy      string         `json:"bound_by"`  // what holds the head
 	ByClass      map[string]int `json:"by_class"`
+	Next         []WaiterReport `json:"next"` // the first who will go, at most 20
+}
+
+// WaiterReport is one call that waits. Position and ETA hold if nobody else
+// comes and all calls cost what is expected.
+type WaiterReport struct {
+	ID       string   `json:"id"`
+	Tenant   string   `json:"tenant"`
+	Class    string   `json:"class"`
+	Position int      `json:"position"` // 1: it goes next
+	ETA      *float64 `json:"eta_s"`    // seconds until it goes; nil: unknown
+	Waited   float64  `json:"waited_s"`
+	Input    Tokens   `json:"input_tokens"` // estimated
+	Attempt  int      `json:"attempt"`      // 1: it was not sent before
 }

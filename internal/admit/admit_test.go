@@ -153,6 +153,49 @@ func TestRefusedAtTheDeadline(t *testing.T) {
 	})
 }
 
+func TestPositionAndETA(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t, admit.Config{}, 0)
+		began := time.Now()
+		var wg sync.WaitGroup
+		went := make([]time.Duration, 3)
+		for i := range 3 {
+			c := d.call(10_000, time.Hour)
+			c.ID = fmt.Sprint("call-", i)
+			wg.Go(func() {
+				p, err := d.Admit(t.Context(), c, "key-a")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				went[i] = time.Since(began)
+				p.Settle(time.Now(), call.Usage{Input: 10_000, Output: 1, Exact: true})
+			})
+			synctest.Wait()
+		}
+		foretold := make([]float64, 3)
+		for i := range 3 {
+			w, ok := d.Waiting(time.Now(), fmt.Sprint("call-", i))
+			if !ok || w.Position != i+1 || w.ETA == nil {
+				t.Fatalf("call %d: %+v, %v", i, w, ok)
+			}
+			foretold[i] = *w.ETA
+		}
+		if next := d.Queue(time.Now()).Lanes[0].Next; len(next) != 3 || next[0].ID != "call-0" {
+			t.Errorf("next: %+v", next)
+		}
+		wg.Wait()
+		for i := range 3 {
+			if off := math.Abs(went[i].Seconds() - foretold[i]); off > 3 {
+				t.Errorf("call %d went after %v, foretold were %.1f s", i, went[i], foretold[i])
+			}
+		}
+		if _, ok := d.Waiting(time.Now(), "call-0"); ok {
+			t.Error("nobody waits any more")
+		}
+	})
+}
+
 func TestBounds(t *testing.T) {
 	for name, cfg := range map[string]admit.Config{"count": {MaxWaiting: 2}, "bytes": {MaxBytes: 250}} {
 		t.Run(name, func(t *testing.T) {

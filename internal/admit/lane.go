@@ -24,6 +24,9 @@ type lane struct {
 	headAt time.Time   // when the head may go
 	input  call.Tokens // estimates of all waiters together
 	last   time.Time   // of the latest entry
+
+	order    []call.WaiterReport // who goes when, as foretold at foretold
+	foretold time.Time
 }
 
 // errMoved says that the lane has joined another one in the meantime.

@@ -53,11 +53,12 @@ func (r *Room) Queue(now time.Time) call.QueueReport {
 }
 
 func (ln *lane) report(now time.Time) call.LaneReport {
+	next := ln.foretell(now)
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	out := call.LaneReport{
 		Organization: ln.key.account, Group: ln.key.group, Waiting: ln.queue.Len(),
-		InFlight: ln.group.InFlight(), BoundBy: ln.bound, ByClass: map[string]int{},
+		Next: next[:min(len(next), maxNext)], InFlight: ln.group.InFlight(), BoundBy: ln.bound, ByClass: map[string]int{},
 	}
 	for it := range ln.queue.All {
 		out.ByClass[it.Class.String()]++

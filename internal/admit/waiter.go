@@ -18,7 +18,9 @@ type waiter struct {
 	flight quota.Flight
 
 	// Static after newWaiter.
+	id       string
 	print    string
+	attempt  int
 	demand   quota.Demand
 	output   call.Tokens // expected
 	size     int
@@ -54,7 +56,7 @@ func newWaiter(now time.Time, c *call.Call, print string, weight float64) *waite
 			Seq: c.Seq, Class: c.Class, Tenant: c.Tenant, Session: c.Session,
 			Weight: weight, Resumed: c.Attempts > 0,
 		},
-		print: print, size: len(c.Body), output: c.Estimate.Output,
+		id: c.ID, attempt: c.Attempts + 1, print: print, size: len(c.Body), output: c.Estimate.Output,
 		demand:   quota.Demand{Input: c.Estimate.Input, Spread: c.Estimate.Spread, Stream: c.Stream},
 		received: c.Received, entered: now, deadline: c.Deadline,
 	}

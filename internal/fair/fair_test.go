@@ -274,6 +274,19 @@ func TestBoundsOnTenantsAndSessions(t *testing.T) {
 	}
 }
 
+// TestOrder: what is foretold is what happens.
+func TestOrder(t *testing.T) {
+	l := newLine(fair.Config{Shares: [call.NumClasses]float64{call.Batch: 1e-9}})
+	for i := range 200 {
+		l.push(call.Class(i%3), fmt.Sprint(i%7), 0.01*float64(1+i%5))
+	}
+	for _, want := range l.Order() {
+		if got := l.serve(); got != want {
+			t.Fatalf("number %d went, number %d was foretold", got.Seq, want.Seq)
+		}
+	}
+}
+
 func TestNewest(t *testing.T) {
 	l := newLine(fair.Config{})
 	l.push(call.Interactive, "a", 1)

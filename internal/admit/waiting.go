@@ -1,0 +1,55 @@
+package admit
+
+import (
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/quota"
+)
+
+// maxNext is how many of the next calls a queue report names.
+const maxNext = 20
+
+// orderEvery is how long a foretold order is good for: making one of 100,000
+// waiting calls takes some ten milliseconds.
+const orderEvery = time.Second
+
+// Waiting finds a call that waits, by its id.
+func (r *Room) Waiting(now time.Time, id string) (call.WaiterReport, bool) {
+	for _, ln := range r.snapshot() {
+		for _, w := range ln.foretell(now) {
+			if w.ID == id {
+				return w, true
+			}
+		}
+	}
+	return call.WaiterReport{}, false
+}
+
+// foretell lists the waiting calls in the order in which they will go, and
+// when. It is made anew at most once a second.
+func (ln *lane) foretell(now time.Time) []call.WaiterReport {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	if now.Sub(ln.foretold) < orderEvery && len(ln.order) <= ln.queue.Len() && ln.queue.Len() > 0 {
+		return ln.order
+	}
+	items := ln.queue.Order()
+	ln.order, ln.foretold = make([]call.WaiterReport, len(items)), now
+	etas := make([]float64, len(items)) // one allocation for all
+	var before quota.Demand
+	for i, it := range items {
+		w := it.Value.(*waiter)
+		before.Input += w.demand.Input
+		wait, _, limit := ln.group.Backlog(now, before, i+1)
+		ln.order[i] = call.WaiterReport{
+			ID: w.id, Tenant: w.Tenant, Class: w.Class.String(), Position: i + 1,
+			Waited: now.Sub(w.received).Seconds(), Input: w.demand.Input, Attempt: w.attempt,
+		}
+		if limit > 0 {
+			etas[i] = wait.Seconds()
+			ln.order[i].ETA = &etas[i]
+		}
+	}
+	return ln.order
+}

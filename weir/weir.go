@@ -142,6 +142,11 @@ func (g *Gateway) Queue() call.QueueReport { return g.admission.Queue(time.Now()
 // Recent returns the latest finished calls, the newest first.
 func (g *Gateway) Recent() []call.Event { return g.recent.list(recentEvents) }
 
+// Waiting returns the place and time of a call that waits.
+func (g *Gateway) Waiting(id string) (call.WaiterReport, bool) {
+	return g.admission.Waiting(time.Now(), id)
+}
+
 // Request returns what became of one of the latest finished calls, with the
 // story of its waits and attempts. The id is that of the header
 // weir-request-id.

@@ -26,6 +26,7 @@ type Source struct {
 	Queue   func() call.QueueReport
 	Recent  func() []call.Event // in any order; bounded by whoever keeps them
 	Request func(id string) (call.Event, bool)
+	Waiting func(id string) (call.WaiterReport, bool)
 	Metrics http.Handler
 	Ready   func() error
 	Config  func() any // the effective configuration, secrets masked

@@ -46,6 +46,9 @@ func source() Source {
 				},
 			}, id == "weir_1"
 		},
+		Waiting: func(id string) (call.WaiterReport, bool) {
+			return call.WaiterReport{ID: id, Position: 3}, id == "weir_9"
+		},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "weir_up 1\n") }),
 		Ready:   func() error { return errors.New("draining") },
 		Config:  func() any { return map[string]string{"key": "[secret]"} },
@@ -81,8 +84,9 @@ func TestRoutes(t *testing.T) {
 		{"/api/v1/requests/weir_1", 200, "application/json", `"spread":0.1},`},
 		{"/api/v1/requests/weir_1", 200, "application/json", `"bound_by":"input_tokens","story":[{`},
 		{"/api/v1/requests/weir_1", 200, "application/json", `"ahead":3,"behind":"amber","key":"main","status":429,"kind":"rate_limited"`},
-		{"/api/v1/requests/weir_2", 404, "application/json", "no finished request has the id"},
-		{"/api/v1/requests/", 404, "application/json", "no finished request has the id"},
+		{"/api/v1/requests/weir_9", 200, "application/json", `"outcome":"waiting"`},
+		{"/api/v1/requests/weir_2", 404, "application/json", "no waiting or finished request has the id"},
+		{"/api/v1/requests/", 404, "application/json", "no waiting or finished request has the id"},
 		{"/api/v1/config", 200, "application/json", "[secret]"},
 		{"/api/v1/openapi.json", 200, "application/json", `"openapi"`},
 		{"/api/v1/nothing", 404, "application/json", "not_found_error"},

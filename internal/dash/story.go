@@ -28,6 +28,12 @@ type attemptView struct {
 	Took    float64   `json:"took_s"`
 }
 
+// waitingView is a call that still waits, with its place and time.
+type waitingView struct {
+	Outcome string `json:"outcome"`
+	call.WaiterReport
+}
+
 // request serves one call's story.
 func (a *admin) request(w http.ResponseWriter, id string) {
 	if a.src.Request != nil {
@@ -36,8 +42,14 @@ func (a *admin) request(w http.ResponseWriter, id string) {
 			return
 		}
 	}
-	fail(w, http.StatusNotFound, fmt.Sprintf("no finished request has the id %.80q: ids are those of the header "+
-		"weir-request-id; a request that still waits is not listed yet, and only the latest ones are kept", id))
+	if a.src.Waiting != nil {
+		if waiting, ok := a.src.Waiting(id); ok {
+			reply(w, http.StatusOK, waitingView{Outcome: "waiting", WaiterReport: waiting})
+			return
+		}
+	}
+	fail(w, http.StatusNotFound, fmt.Sprintf("no waiting or finished request has the id %.80q: ids are those of the "+
+		"header weir-request-id, and only the latest finished ones are kept", id))
 }
 
 func story(e call.Event) storyView {

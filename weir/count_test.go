@@ -26,7 +26,7 @@ func (k *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		k.bodies = append(k.bodies, string(body))
 		if k.refuse {
 			w.Header().Set("Retry-After", "60")
-			http.Error(w, "{}", 429)
+			http.Error(w, "{}", http.StatusTooManyRequests)
 			return
 		}
 		r.Body = io.NopCloser(strings.NewReader(string(body)))

@@ -94,3 +94,25 @@ func TestALaneThatJoinsAToldOrganizationTakesItsGroup(t *testing.T) {
 		refusal(t, err, call.TooLarge)
 	})
 }
+
+func TestCacheReadsCountWhereTheLimitSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, counts := range []bool{false, true} {
+			d := &desk{Room: admit.New(admit.Config{}, quota.BuiltinGroups())}
+			p := pool("small", 5000, "m")
+			p.CountCached = counts
+			d.Configure(time.Now(), "org", "key-a", []quota.ModelGroup{p})
+			c := d.call(1000, time.Second)
+			c.Estimate.Cached = 6000
+			permit, err := d.Admit(t.Context(), c, "key-a")
+			if counts {
+				refusal(t, err, call.TooLarge)
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			permit.Release(time.Now())
+		}
+	})
+}

@@ -49,6 +49,9 @@ func (ln *lane) enter(now time.Time, w *waiter) (*call.Permit, error) {
 	}
 	ln.last = now
 	w.lane.Store(ln)
+	if ln.group.CountsCached() {
+		w.demand.Input, w.cached = w.demand.Input+w.cached, 0
+	}
 	w.Cost = ln.group.Cost(w.demand.Input, w.output)
 	d := ln.group.Check(now, w.demand)
 	if d.Never {

@@ -23,6 +23,7 @@ type waiter struct {
 	attempt  int
 	demand   quota.Demand
 	output   call.Tokens // expected
+	cached   call.Tokens // expected cache reads that are not in demand
 	size     int
 	received time.Time
 	entered  time.Time
@@ -58,6 +59,7 @@ func newWaiter(now time.Time, c *call.Call, print string, weight float64) *waite
 		},
 		id: c.ID, attempt: c.Attempts + 1, print: print, size: len(c.Body), output: c.Estimate.Output,
 		demand:   quota.Demand{Input: c.Estimate.Input, Spread: c.Estimate.Spread, Stream: c.Stream},
+		cached:   c.Estimate.Cached,
 		received: c.Received, entered: now, deadline: c.Deadline,
 	}
 	w.Value = w

@@ -89,6 +89,9 @@ func (g *Group) Configure(now time.Time, m *ModelGroup) {
 	}
 }
 
+// CountsCached reports whether the input limit counts cache reads too.
+func (g *Group) CountsCached() bool { return g.countCached }
+
 // resize changes the limit under the same level. What a smaller bucket cannot
 // hold is lost; whether the upstream scales the level too is not known.
 func (b *bucket) resize(now time.Time, limit float64) {

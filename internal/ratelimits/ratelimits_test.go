@@ -133,7 +133,7 @@ func TestRunGoesOnAfterErrors(t *testing.T) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, time.Now())
 		if len(asked) <= 3 {
-			http.Error(w, `{"type":"error"}`, 401)
+			http.Error(w, `{"type":"error"}`, http.StatusUnauthorized)
 			return
 		}
 		w.Header().Set("Anthropic-Organization-Id", "org-1")

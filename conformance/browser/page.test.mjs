@@ -141,6 +141,23 @@ describe('the page of the demo', () => {
     assert.ok(seen.size >= 4, `in 10 s the level was only ${[...seen]}`);
   });
 
+  test('tells why a request waited', async () => {
+    await page.locator('#requests .more').first().click();
+    const story = page.locator('#story');
+    await story.locator('.chapters li').first().waitFor();
+    const id = await story.locator('[data-fact="id"]').textContent();
+    const response = await fetch(`${address}/api/v1/requests/${id}`);
+    assert.equal(response.status, 200);
+    const said = await response.json();
+    assert.equal(await story.locator('.chapters li').count(), said.story.length);
+    assert.match(await story.locator('.chapters').textContent(), /Waited .*with key demo/);
+    await page.locator('#story-close').click();
+    assert.equal(await story.evaluate((node) => node.open), false);
+    const unknown = await fetch(`${address}/api/v1/requests/weir_unknown`);
+    assert.equal(unknown.status, 404);
+    assert.match((await unknown.json()).error.message, /weir_unknown/);
+  });
+
   test('speaks Chinese at a press', async () => {
     const title = page.locator('#h-quota');
     const english = await title.textContent();

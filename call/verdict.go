@@ -40,7 +40,8 @@ type Verdict struct {
 	Named      bool          // whether Limiter is known
 	RetryAfter time.Duration // from the headers; 0 if absent
 	Until      time.Time     // when an account-level block ends; zero if unknown
-	Workspace  bool          // an account-level block of the workspace only
+	Workspace  bool          // what is blocked or limited is the workspace only
+	Limit      float64       // with RateLimited: the limit that the message names; 0 if none
 	RampNow    float64       // with Ramp: the limit of the running minute; 0 if not said
 	RampNext   float64       // with Ramp: that of the next minute
 	Code       string        // error.details.error_code, or ""

@@ -46,6 +46,7 @@ type Room struct {
 	mu    sync.RWMutex // guards the maps; taken before any lane's lock
 	lanes map[laneKey]*lane
 	alias map[string]string        // key fingerprint → organization, once known
+	space map[string]string        // key fingerprint → workspace, once known
 	told  map[string]*quota.Groups // by organization; see Configure
 }
 
@@ -57,7 +58,10 @@ type laneKey struct{ account, group string }
 func New(cfg Config, groups *quota.Groups) *Room {
 	cfg.MaxWaiting = cmp.Or(cfg.MaxWaiting, DefaultMaxWaiting)
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, DefaultMaxBytes)
-	return &Room{cfg: cfg, groups: groups, lanes: map[laneKey]*lane{}, alias: map[string]string{}, told: map[string]*quota.Groups{}}
+	return &Room{
+		cfg: cfg, groups: groups, lanes: map[laneKey]*lane{},
+		alias: map[string]string{}, space: map[string]string{}, told: map[string]*quota.Groups{},
+	}
 }
 
 // Admit waits until a call paid by the key with the given fingerprint may be
@@ -70,6 +74,7 @@ func (r *Room) Admit(ctx context.Context, c *call.Call, print string) (*call.Per
 		now := time.Now()
 		ln := r.lane(print, c.Pool, c.Model)
 		w := newWaiter(now, c, print, r.cfg.Weights[c.Tenant])
+		w.demand.Workspace = r.workspace(print)
 		permit, err := ln.enter(now, w)
 		if err == errMoved {
 			continue // the lane has just joined another one
@@ -140,6 +145,13 @@ func (r *Room) lane(print, pool, model string) *lane {
 	return ln
 }
 
+// workspace is that of a key, or empty while it is not known.
+func (r *Room) workspace(print string) string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.space[print]
+}
+
 // forgetIdle drops lanes that nobody uses, so that a caller with ever new keys
 // cannot fill the memory. The caller holds r.mu.
 func (r *Room) forgetIdle() {
@@ -157,7 +169,20 @@ func (r *Room) forgetIdle() {
 	for print, account := range r.alias {
 		if !used[account] {
 			delete(r.alias, print)
+			delete(r.space, print)
 		}
+	}
+}
+
+// learn takes what an answer says of the key that paid.
+func (r *Room) learn(print string, l call.Limits) {
+	if l.Workspace != "" && r.workspace(print) != l.Workspace {
+		r.mu.Lock()
+		r.space[print] = l.Workspace
+		r.mu.Unlock()
+	}
+	if l.Organization != "" {
+		r.adopt(print, l.Organization)
 	}
 }
 

@@ -100,9 +100,7 @@ func (w *waiter) with(now time.Time, f func(*quota.Group)) {
 
 // Observe implements [call.Account].
 func (w *waiter) Observe(now time.Time, l call.Limits) {
-	if l.Organization != "" {
-		w.lane.Load().room.adopt(w.print, l.Organization)
-	}
+	w.lane.Load().room.learn(w.print, l)
 	w.with(now, func(g *quota.Group) { g.Observe(now, &w.flight, l) })
 }
 
@@ -134,6 +132,7 @@ func (w *waiter) Settle(now time.Time, u call.Usage) {
 
 // Reject implements [call.Account].
 func (w *waiter) Reject(now time.Time, l call.Limits, v call.Verdict) (never bool) {
+	w.lane.Load().room.learn(w.print, l)
 	w.with(now, func(g *quota.Group) {
 		never = g.Reject(now, &w.flight, l, v)
 		w.sentFrom.Settle(&w.Item, 0)

@@ -6,6 +6,7 @@ package classify
 import (
 	"hash/maphash"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -56,6 +57,9 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 	}
 	c.Path = canonicalPath(target(req))
 	path, _, _ := strings.Cut(c.Path, "?")
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain // /v1/m%65ssages is /v1/messages to the upstream, too
+	}
 	c.Endpoint = endpoint(req.Method, path)
 	c.Pool = pool(path)
 	client, err := r.credential(c, req.Header)

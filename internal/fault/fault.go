@@ -129,6 +129,7 @@ func (j *Judge) judge(now time.Time, v call.Verdict, raw []byte) call.Verdict {
 	v.Kind = j.kind(&v, message)
 	if v.Kind == call.RateLimited {
 		v.Limiter, v.Named = j.limiter(message)
+		v.Limit, v.Workspace = limitFigure(message)
 	}
 	if v.Kind == call.Ramp {
 		v.RampNow, v.RampNext = rampFigures(message)
@@ -185,6 +186,19 @@ func (j *Judge) limiter(message string) (call.Limiter, bool) {
 		}
 	}
 	return 0, false
+}
+
+var limitOf = regexp.MustCompile(`your (organization|workspace)'s rate limit of ([\d,]+) `)
+
+// limitFigure reads the limit that was exceeded, and whether it is one of the
+// workspace alone.
+func limitFigure(message string) (limit float64, workspace bool) {
+	m := limitOf.FindStringSubmatch(message)
+	if m == nil {
+		return 0, false
+	}
+	limit, _ = strconv.ParseFloat(strings.ReplaceAll(m[2], ",", ""), 64) // 0 where it is no number
+	return limit, m[1] == "workspace"
 }
 
 var ramp = regexp.MustCompile(`current limit is ([\d,]+).*?increase to ([\d,]+)`)

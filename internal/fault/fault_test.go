@@ -77,6 +77,14 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+func TestWorkspaceLimit(t *testing.T) {
+	message := "This request would exceed your workspace's rate limit of 40,000 input tokens per minute (workspace: w, model: m)."
+	v := fault.New().Answer(now, 429, http.Header{}, []byte(errorBody("rate_limit_error", message, "")))
+	if v.Kind != call.RateLimited || !v.Workspace || v.Limit != 40_000 || v.Limiter != call.InputTokens {
+		t.Errorf("read %+v", v)
+	}
+}
+
 func TestRampFigures(t *testing.T) {
 	message := "This request would exceed your organization's maximum usage increase rate for input tokens per minute. Your current limit is 58,276 input tokens per minute, which will increase to 68,276 at the next minute boundary."
 	v := fault.New().Answer(now, 429, http.Header{}, []byte(errorBody("rate_limit_error", message, "ramp_limit_exceeded")))

@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
@@ -26,6 +27,7 @@ type Flight struct {
 	before    float64    // input estimates sent up to it, of all flights ever
 	unsettled float64    // of these, not corrected when it was sent
 	near      neighbours // whom it may have met in another order
+	workspace string     // that pays for it
 	adopted   bool       // sent through another group: its predictions mean nothing here
 	done      bool
 }
@@ -84,6 +86,7 @@ func (g *Group) chargeInput(now time.Time, f *Flight, actual float64) {
 	f.input, f.exact = actual, true
 	g.bucket[call.InputTokens].take(diff)
 	g.ramp.take(g.clock.theirs(now), diff)
+	g.takeOverlay(now, f, call.InputTokens, diff)
 	for j := f; j != nil; j = j.next {
 		j.predicted[call.InputTokens] -= diff
 	}
@@ -96,6 +99,7 @@ func (g *Group) Output(now time.Time, f *Flight, produced call.Tokens) {
 	}
 	g.advance(now)
 	g.bucket[call.OutputTokens].take(float64(produced) - f.output)
+	g.takeOverlay(now, f, call.OutputTokens, float64(produced)-f.output)
 	f.output = float64(produced)
 }
 
@@ -111,6 +115,7 @@ func (g *Group) Settle(now time.Time, f *Flight, u call.Usage) {
 	g.Input(now, f, u)
 	g.land(now, f)
 	g.bucket[call.OutputTokens].take(float64(u.Output) - f.output) // less, if too much was guessed
+	g.takeOverlay(now, f, call.OutputTokens, float64(u.Output)-f.output)
 	f.output = float64(u.Output)
 	g.flow.ended(f.output, now.Sub(f.sent))
 }
@@ -158,6 +163,12 @@ func (g *Group) Reject(now time.Time, f *Flight, l call.Limits, v call.Verdict) 
 			g.observe(now, f, i, r)
 		}
 	}
+	f.workspace = cmp.Or(f.workspace, l.Workspace)
+	if v.Workspace && v.Kind == call.RateLimited && v.Named && v.Limit > 0 && f.workspace != "" {
+		g.surprises++
+		g.rejectedByWorkspace(now, f, v, g.needs(v.Limiter, need))
+		return false
+	}
 	if v.RetryAfter > 0 && (v.Kind == call.RateLimited || v.Kind == call.Ramp) {
 		g.hold = later(g.hold, now.Add(v.RetryAfter))
 	}
@@ -173,17 +184,23 @@ func (g *Group) Reject(now time.Time, f *Flight, l call.Limits, v call.Verdict) 
 			g.window.shrink(g.flow.active)
 			return false
 		}
-		if v.Limiter == call.Requests {
-			need = 1
-		}
-		if v.Limiter == call.OutputTokens {
-			need = g.bucket[call.OutputTokens].limit * stockFloor
-		}
-		g.bucket[v.Limiter].rejected(now, need, v.RetryAfter, l.Bucket[v.Limiter].Known)
+		g.bucket[v.Limiter].rejected(now, g.needs(v.Limiter, need), v.RetryAfter, l.Bucket[v.Limiter].Known)
 		limit := g.bucket[call.InputTokens].limit
 		return v.Limiter == call.InputTokens && limit > 0 && need > 0.7*limit && level >= 0.95*limit
 	}
 	return false
+}
+
+// needs is the level at which the upstream would have let a call in, whose
+// input is given: for output it wants anything above zero.
+func (g *Group) needs(l call.Limiter, input float64) float64 {
+	switch l {
+	case call.Requests:
+		return 1
+	case call.OutputTokens:
+		return g.bucket[call.OutputTokens].limit * stockFloor
+	}
+	return input
 }
 
 // refund undoes the debits of f, also in the predictions of later flights.
@@ -191,6 +208,7 @@ func (g *Group) refund(now time.Time, f *Flight) {
 	f.exact = false
 	g.chargeInput(now, f, 0)
 	g.bucket[call.Requests].take(-1)
+	g.takeOverlay(now, f, call.Requests, -1)
 	for j := f; j != nil; j = j.next {
 		j.predicted[call.Requests]++
 	}

@@ -183,6 +183,23 @@ func TestRamp(t *testing.T) {
 	}
 }
 
+func TestWorkspaceHasLimitsOfItsOwn(t *testing.T) {
+	g := known(1)
+	research := quota.Demand{Input: 10_000, Workspace: "research"}
+	f := reserve(g, epoch, research)
+	g.Reject(epoch, f, header(epoch, 1), call.Verdict{
+		Kind: call.RateLimited, Named: true, Limiter: call.InputTokens, Workspace: true, Limit: 60_000, RetryAfter: 5 * time.Second,
+	})
+	// 10k fit after 5 s at 1k per second; the stock of a fifth comes on top.
+	dec := g.Check(epoch, research)
+	if dec.Bound != "workspace input_tokens" || dec.Wait < 15*time.Second || dec.Wait > 22*time.Second {
+		t.Errorf("the workspace: %+v", dec)
+	}
+	if dec := g.Check(epoch, quota.Demand{Input: 10_000, Workspace: "other"}); dec.Wait != 0 {
+		t.Errorf("another workspace: %+v", dec)
+	}
+}
+
 func TestRejectedFromFullBucketNeverFits(t *testing.T) {
 	g := known(1)
 	f := reserve(g, epoch, quota.Demand{Input: 550_000})

@@ -25,6 +25,8 @@ type Demand struct {
 	Input  call.Tokens // uncached input, estimated
 	Spread float64     // relative standard error of Input
 	Stream bool        // output is seen as it is produced
+
+	Workspace string // whose own limits hold too, where it has any; may be empty
 }
 
 // Decision says whether a demand may go now.
@@ -54,6 +56,7 @@ type Group struct {
 	hold       time.Time // nothing goes before this instant (retry-after)
 
 	told        [call.NumLimiters]float64 // limits that the Rate Limits API says
+	overlays    map[string]*overlay       // by workspace; only those that have limits of their own
 	countCached bool                      // the model's input limiter counts cache reads
 	surprises   int                       // 429s that the model did not foresee
 }
@@ -97,6 +100,11 @@ func (g *Group) Check(now time.Time, d Demand) Decision {
 			bound = l
 		}
 	}
+	if o := g.overlayOf(now, d.Workspace); o != nil {
+		if wait, l := o.wait(d, g.inputSlack(d)); wait > waits[bound] {
+			return Decision{Wait: wait, Bound: "workspace " + l.String()}
+		}
+	}
 	return Decision{Wait: waits[bound], Bound: bound.String()}
 }
 
@@ -122,11 +130,13 @@ func (g *Group) advance(now time.Time) {
 func (g *Group) Reserve(now time.Time, d Demand, f *Flight) {
 	g.advance(now)
 	*f = Flight{sent: now, input: float64(d.Input), stream: d.Stream}
-	f.fuzz = f.input * d.Spread
+	f.fuzz, f.workspace = f.input*d.Spread, d.Workspace
 	requests, input := &g.bucket[call.Requests], &g.bucket[call.InputTokens]
 	requests.take(1)
 	input.take(f.input)
 	g.ramp.take(g.clock.theirs(now), f.input)
+	g.takeOverlay(now, f, call.Requests, 1)
+	g.takeOverlay(now, f, call.InputTokens, f.input)
 	f.predicted = prediction{requests.level, input.level}
 	f.shift = prediction{requests.shift, input.shift}
 	g.unsettle(f)

@@ -160,6 +160,7 @@ func (f *Corridor) admit(ctx context.Context, c *call.Call, last call.Verdict) (
 	permit, err := f.Admit.Admit(ctx, c, key.Print)
 	if refusal, ok := errors.AsType[*call.Refusal](err); ok {
 		refusal.Verdict = last
+		tellWait(c, key, refusal)
 		return key, nil, refusal
 	}
 	if c.Attempts == 0 {
@@ -167,6 +168,22 @@ func (f *Corridor) admit(ctx context.Context, c *call.Call, last call.Verdict) (
 	}
 	c.Attempts++
 	return key, permit, err
+}
+
+// tellWait adds the chapter of a wait that led to nothing.
+func tellWait(c *call.Call, key call.Key, r *call.Refusal) {
+	now := time.Now()
+	if c.Attempts == 0 {
+		c.Waited = now.Sub(c.Received)
+	}
+	bound := ""
+	if r.Reason == call.TimedOut {
+		bound = r.Limiter.String()
+	}
+	c.Tell(call.Attempt{
+		At: now, Wait: call.Wait{Took: r.Waited, BoundBy: bound},
+		Key: key.Name, Kind: r.Reason.String(),
+	})
 }
 
 // deliver hands an answer to the accountant, who owns the permit from then on.

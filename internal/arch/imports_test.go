@@ -39,7 +39,7 @@ func mayImport(dir string) (allowed []string, known bool) {
 	case dir == "sim":
 		return []string{"internal/schema"}, true
 	case dir == "internal/bench": // a user of the house, for tests alone
-		return []string{"weir", "sim", "internal/load", "internal/memnet"}, true
+		return []string{"call", "weir", "sim", "internal/load", "internal/memnet"}, true
 	case dir == "weir":
 		return house, true
 	case dir == "internal/bench": // the rig that measures the house from outside

@@ -1,8 +1,10 @@
 package bench
 
 import (
+	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,6 +14,9 @@ import (
 // pageVariable names the file that TestBenchQuota writes. Without it only the
 // shape of the page is tested.
 const pageVariable = "WEIR_BENCH_QUOTA"
+
+// otherSeeds is how many times each scenario is played again in short.
+const otherSeeds = 5
 
 // TestBenchQuota plays every scenario from every side and writes the page. It
 // reports, and does not fail for a bar that is not cleared: the short versions
@@ -23,6 +28,7 @@ func TestBenchQuota(t *testing.T) {
 	}
 	began := time.Now()
 	rows := make([]Row, len(Scenarios(Long)))
+	others := make([]Result, otherSeeds*len(rows))
 	t.Run("all", func(t *testing.T) {
 		for i, s := range Scenarios(Long) {
 			rows[i] = Row{Scenario: s, Results: make([]Result, numSides)}
@@ -33,6 +39,13 @@ func TestBenchQuota(t *testing.T) {
 				})
 			}
 		}
+		for i, s := range slices.Repeat(Scenarios(Short), otherSeeds) {
+			n := uint64(i/len(rows)) + 1
+			t.Run(fmt.Sprintf("%s/seed-%d", s.Name, n), func(t *testing.T) {
+				t.Parallel()
+				others[i] = play(t, s.Seeded(n), Weir)
+			})
+		}
 	})
 	out, err := os.Create(name)
 	if err != nil {
@@ -42,7 +55,7 @@ func TestBenchQuota(t *testing.T) {
 		Command: "make bench-quota", Cores: runtime.NumCPU(), Go: runtime.Version(),
 		Revision: os.Getenv("WEIR_REVISION"), Took: time.Since(began),
 	}
-	if err := Write(out, m, rows); err != nil {
+	if err := Write(out, m, rows, others); err != nil {
 		t.Error(err)
 	}
 	if err := out.Close(); err != nil {
@@ -70,11 +83,11 @@ func TestThePageSaysWhatFallsShort(t *testing.T) {
 	}
 	row.Results[Weir].Whole.RateLimited = 3
 	var page strings.Builder
-	if err := Write(&page, Machine{Command: "x", Cores: 2}, []Row{row}); err != nil {
+	if err := Write(&page, Machine{Command: "x", Cores: 2}, []Row{row}, row.Results[Weir:]); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"| " + s.Title + " |", "**SHORT**: 429s seen", "429s seen is 3, the bar is 0", "| used of requests |", "on 2 cores",
+		"| " + s.Title + " |", "**SHORT**: 429s seen", "429s seen is 3, the bar is 0", "| used of requests |", "on 2 cores", "1 short runs",
 	} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page lacks %q", want)

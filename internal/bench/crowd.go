@@ -17,8 +17,8 @@ func groups(l Length) Scenario {
 	s.Sim.Scenario = &sim.Scenario{Quota: sim.Quota{
 		Limits: usual(), GroupLimits: map[string]sim.Limits{"haiku-4.5": small},
 	}}
-	other := pacedByInput(mixed(12), 3, small.InputTokens)
-	other.Input = load.Lognormal(4000, 30_000, 1.1)
+	other := pacedByInput(mixed(l, 12), 3, small.InputTokens)
+	other.Input = load.Lognormal(4000, other.Input.Max/3, 1.1)
 	other.Models = []string{"claude-haiku-4-5"}
 	other.Seed = seed + 1
 	s.Parts = append(s.Parts, Part{Workload: other})
@@ -36,7 +36,7 @@ func ramp(l Length) Scenario {
 	s := Scenario{
 		Name: "ramp", Title: "Ramp limit +17 % a minute", Sim: upstream(limits),
 		Parts:  []Part{{Workload: pacedByInput(w, 1.2, limits.InputTokens)}},
-		WarmUp: 2 * time.Minute, Span: l.pick(10*time.Minute, 3*time.Minute),
+		WarmUp: l.pick(2*time.Minute, time.Minute), Span: l.pick(10*time.Minute, 3*time.Minute),
 	}
 	full := 1.0
 	s.Sim.StartFill = &full
@@ -71,7 +71,7 @@ func weights(l Length) Scenario {
 	s := Scenario{
 		Name: "weights", Title: "Tenant weights 1 : 2 : 4", Sim: upstream(usual()),
 		Parts:  []Part{{Workload: pacedByInput(w, 6, usual().InputTokens)}},
-		WarmUp: l.pick(2*time.Minute, time.Minute), Span: l.pick(10*time.Minute, 4*time.Minute),
+		WarmUp: l.pick(2*time.Minute, time.Minute), Span: l.pick(10*time.Minute, 3*time.Minute),
 		Bars: Bars{Binding: sim.InputTokens, Used: 0.97, Weights: shares},
 	}
 	for name, weight := range shares {

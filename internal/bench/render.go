@@ -39,18 +39,21 @@ the figures do not depend on the speed of the machine.
 "Used" is admitted ÷ (admitted + refill that found the bucket full + growth of its
 level), after the warm-up (DESIGN §8); it exceeds 100 % where tokens were spent that
 had been saved before. "Upstream 429" is per 1,000 requests that the API admitted.
+A dash means that nobody asked any more.
 Waits are those of answered requests. 429s that users saw, and whether all were
 answered, count the warm-up too.
 
 `
 
-// Write prints the rows as the page docs/benchmarks/quota.md.
-func Write(w io.Writer, m Machine, rows []Row) error {
+// Write prints the rows as the page docs/benchmarks/quota.md. The others are
+// short runs of the gateway with other seeds.
+func Write(w io.Writer, m Machine, rows []Row, others []Result) error {
 	p := &page{}
 	p.WriteString(preamble)
 	p.line("Made by `%s` at %s, %s, on %d cores, in %v.\n", m.Command, m.Revision, m.Go, m.Cores, m.Took.Round(time.Second))
 	p.summary(rows)
 	p.short(rows)
+	p.seeds(others)
 	for _, r := range rows {
 		p.scenario(r)
 	}
@@ -84,8 +87,8 @@ func (p *page) summary(rows []Row) {
 		p.cells(r.Scenario.Title,
 			r.all(func(x Result) string { return fmt.Sprint(x.Whole.RateLimited + x.Whole.Overloaded) }),
 			r.all(func(x Result) string { return answered(x.Whole) }),
-			r.all(func(x Result) string { return percent(x.Bound()) }),
-			r.all(func(x Result) string { return fmt.Sprintf("%.1f", x.Upstream429()) }),
+			r.all(func(x Result) string { return x.share(x.Bound()) }),
+			r.all(Result.permille),
 			r.marks())
 	}
 }
@@ -132,6 +135,27 @@ func (p *page) short(rows []Row) {
 	}
 }
 
+// seeds says whether the figures were luck.
+func (p *page) seeds(others []Result) {
+	p.line("\n## Other seeds\n")
+	var missed []string
+	var refused, requests int64
+	for _, r := range others {
+		refused += r.Surprises
+		requests += r.WarmUp.Requests + r.Stats.Requests
+		for _, v := range r.Judge() {
+			if !v.Held {
+				missed = append(missed, fmt.Sprintf("- %s, seed %d: %s is %s, the bar is %s", r.Scenario.Title, r.Scenario.Sim.Seed, v.Name, v.Got, v.Bar))
+			}
+		}
+	}
+	p.line("%d short runs of Weir with other seeds: %d upstream 429s in %d requests, warm-up included; %d bars missed.\n",
+		len(others), refused, requests, len(missed))
+	for _, m := range missed {
+		p.line("%s", m)
+	}
+}
+
 // scenario prints everything about one.
 func (p *page) scenario(r Row) {
 	s := r.Scenario
@@ -144,10 +168,10 @@ func (p *page) scenario(r Row) {
 	})
 	p.three(r, "answered", func(x Result) string { return fmt.Sprintf("%d of %d", x.Whole.OK, x.Whole.Asked) })
 	p.three(r, "upstream 429 ‰ (in all)", func(x Result) string {
-		return fmt.Sprintf("%.1f (%d)", x.Upstream429(), x.Surprises)
+		return fmt.Sprintf("%s (%d)", x.permille(), x.Surprises)
 	})
 	for _, l := range []sim.Limiter{sim.Requests, sim.InputTokens, sim.OutputTokens} {
-		p.three(r, "used of "+strings.ReplaceAll(string(l), "_", " "), func(x Result) string { return percent(x.Used(l)) })
+		p.three(r, "used of "+strings.ReplaceAll(string(l), "_", " "), func(x Result) string { return x.share(x.Used(l)) })
 	}
 	if s.Bars.Ramp != nil {
 		p.three(r, "used of the ramp", func(x Result) string { return percent(x.Bound()) })
@@ -186,6 +210,22 @@ func (r Result) tenant(name string) string {
 		}
 	}
 	return "-"
+}
+
+// share prints a share of a limiter, unless nobody asked in the measured time.
+func (r Result) share(used float64) string {
+	if r.Stats.Requests == 0 {
+		return "-"
+	}
+	return percent(used)
+}
+
+// permille prints the upstream's 429s, unless nobody asked.
+func (r Result) permille() string {
+	if r.Stats.Requests == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", r.Upstream429())
 }
 
 func fared(s load.Slice) string {

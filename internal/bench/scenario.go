@@ -9,6 +9,7 @@
 package bench
 
 import (
+	"slices"
 	"time"
 
 	"github.com/weir-gateway/weir/internal/load"
@@ -30,6 +31,17 @@ type Scenario struct {
 	Finish bool          // the parts end by themselves, and all of the run counts for users
 
 	Bars Bars
+}
+
+// Seeded returns s with everything random drawn anew: another day of the same
+// customer. Seed 0 is s itself.
+func (s Scenario) Seeded(n uint64) Scenario {
+	s.Sim.Seed += n
+	s.Parts = slices.Clone(s.Parts)
+	for i := range s.Parts {
+		s.Parts[i].Seed += 100 * n
+	}
+	return s
 }
 
 // Part is one workload of a scenario.

@@ -2,7 +2,7 @@
 # and runs every check. The parts can be run one by one.
 parts := setup build vet lint unit conformance browser fuzz demo
 
-.PHONY: test help bench-quota $(parts)
+.PHONY: test help bench-quota bench-proxy $(parts)
 
 test: ## every check, from a fresh machine on; the last line counts the tests
 	@scripts/check.sh $(parts)
@@ -25,3 +25,6 @@ $(parts):
 bench-quota: ## measure every scenario and write docs/benchmarks/quota.md
 	@mkdir -p docs/benchmarks
 	WEIR_REVISION=$$(git rev-parse --short HEAD) WEIR_BENCH_QUOTA=$(CURDIR)/docs/benchmarks/quota.md go test -count=1 -timeout=60m -run='^TestBenchQuota$$' ./internal/bench
+
+bench-proxy: ## compare with a bare reverse proxy in one interleaved run
+	go test -run='^$$' -bench='AgainstReverseProxy|AddedLatency' -benchtime=4s ./weir

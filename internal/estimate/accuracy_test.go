@@ -1,12 +1,11 @@
 package estimate_test
 
 import (
-	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"image"
-	"image/png"
+	"hash/crc32"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -40,12 +39,14 @@ var (
 	schema  = `{"name":"get_%d","description":"Look up the weather of a city and a day, in metric units.","input_schema":{"type":"object","properties":{"city":{"type":"string"},"day":{"type":"string","format":"date"}},"required":["city"]}}`
 )
 
+// png is the beginning of a picture, which is all that anybody looks at.
 func (w writer) png() string {
-	var b bytes.Buffer
-	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 200+w.IntN(2000), 200+w.IntN(1500)))); err != nil {
-		panic(err) // to memory
-	}
-	return base64.StdEncoding.EncodeToString(b.Bytes())
+	head := binary.BigEndian.AppendUint32([]byte("IHDR"), uint32(200+w.IntN(2000)))
+	head = binary.BigEndian.AppendUint32(head, uint32(200+w.IntN(1500)))
+	head = append(head, 8, 0, 0, 0, 0) // gray, not interlaced
+	file := append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d"), head...)
+	file = binary.BigEndian.AppendUint32(file, crc32.ChecksumIEEE(head))
+	return base64.StdEncoding.EncodeToString(append(file, make([]byte, 20_000)...))
 }
 
 func (w writer) pdf() string {

@@ -87,7 +87,7 @@ func TestSaturated(t *testing.T) {
 	for name, set := range workloads() {
 		t.Run(name, func(t *testing.T) {
 			sent, rejected := 0, 0
-			for seed := range uint64(3) {
+			for seed := range uint64(2) {
 				p := base()
 				set(&p)
 				w := newWorld(seed, p)

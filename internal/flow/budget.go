@@ -1,18 +1,22 @@
 package flow
 
 import (
+	"maps"
 	"sync"
 	"time"
+
+	"github.com/weir-gateway/weir/call"
 )
 
-// Budget is the retry budget of one upstream (after Finagle): every call pays
-// in a tenth of a retry, every second a whole one, and a retry takes one out.
-// It bounds the extra load that failing calls put on a failing upstream. It is
-// safe for concurrent use; the zero Budget starts empty.
+// Budget is the retry budget of one upstream, kept for each model apart (after
+// Finagle): every new call pays in a tenth of a retry, every second a whole
+// one, and a retry takes one out. It bounds the extra load that failing calls
+// put on a failing model, and leaves the others alone. It is safe for
+// concurrent use.
 type Budget struct {
 	mu     sync.Mutex
-	credit float64
-	at     time.Time
+	models map[string]*credit // bounded by maxModels; guarded by mu
+	others credit             // of the models that found no place; guarded by mu
 }
 
 const (
@@ -20,36 +24,78 @@ const (
 	budgetRate    = 1.0 // retries per second on top
 	budgetBound   = 10.0
 	budgetUpfront = 5.0
+	maxModels     = 256 // names come from clients, who may invent them
 )
 
-// NewBudget returns a budget with a little credit to begin with.
-func NewBudget() *Budget { return &Budget{credit: budgetUpfront} }
-
-// Deposit counts one new call.
-func (b *Budget) Deposit(now time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.accrue(now)
-	b.credit = min(b.credit+budgetShare, budgetBound)
+// NewBudget returns a budget with a little credit for every model to begin
+// with.
+func NewBudget() *Budget {
+	return &Budget{models: map[string]*credit{}, others: credit{left: budgetUpfront}}
 }
 
-// Take draws one retry and returns how long it must wait for its credit.
-func (b *Budget) Take(now time.Time) time.Duration {
+// Deposit counts one new call. One that its client repeats is no new traffic
+// and pays nothing: retries would earn retries.
+func (b *Budget) Deposit(now time.Time, c *call.Call) {
+	if c.ClientRetry > 0 {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.accrue(now)
-	b.credit--
-	if b.credit >= 0 {
-		return 0
-	}
-	return time.Duration(-b.credit / budgetRate * float64(time.Second))
+	m := b.of(now, c.Model)
+	m.left = min(m.left+budgetShare, budgetBound)
 }
 
-func (b *Budget) accrue(now time.Time) {
-	if dt := now.Sub(b.at).Seconds(); !b.at.IsZero() && dt > 0 {
-		b.credit = min(b.credit+dt*budgetRate, budgetBound)
+// Take draws one retry of c and returns how long it must wait for its credit.
+// A wait beyond the call's deadline draws nothing: such a call gives up, and
+// leaves no debt for others to pay.
+func (b *Budget) Take(now time.Time, c *call.Call) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := b.of(now, c.Model)
+	wait := time.Duration(max(0, 1-m.left) / budgetRate * float64(time.Second))
+	if wait == 0 || now.Add(wait).Before(c.Deadline) {
+		m.left--
 	}
-	if now.After(b.at) {
-		b.at = now
+	return wait
+}
+
+// of returns the credit of a model as it is now.
+func (b *Budget) of(now time.Time, model string) *credit {
+	m, ok := b.models[model]
+	if !ok {
+		if len(b.models) >= maxModels {
+			b.forget(now)
+		}
+		if m = &b.others; len(b.models) < maxModels {
+			m = &credit{left: budgetUpfront}
+			b.models[model] = m
+		}
+	}
+	m.accrue(now)
+	return m
+}
+
+// forget drops the models that have not been retried lately: they have more
+// than they would begin with again. It costs one walk; with maxModels in use at
+// once, newcomers share a credit.
+func (b *Budget) forget(now time.Time) {
+	maps.DeleteFunc(b.models, func(_ string, m *credit) bool {
+		m.accrue(now)
+		return m.left >= budgetBound
+	})
+}
+
+// credit is what one model has left. It is negative while retries wait.
+type credit struct {
+	left float64
+	at   time.Time // of the last accrual
+}
+
+func (m *credit) accrue(now time.Time) {
+	if dt := now.Sub(m.at).Seconds(); !m.at.IsZero() && dt > 0 {
+		m.left = min(m.left+dt*budgetRate, budgetBound)
+	}
+	if now.After(m.at) {
+		m.at = now
 	}
 }

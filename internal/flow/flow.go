@@ -70,7 +70,7 @@ func (f *Corridor) Do(req *http.Request, waiting func(*call.Call)) (*http.Respon
 	if c.Endpoint == call.Messages {
 		c.Estimate = f.Estimate.Estimate(c)
 	}
-	f.Budget.Deposit(now)
+	f.Budget.Deposit(now, c)
 	waiting(c)
 	resp, err := f.attempts(req.Context(), c)
 	return resp, c, err

@@ -156,25 +156,3 @@ func TestClientGoneWhileItSleeps(t *testing.T) {
 		}
 	})
 }
-
-func TestBudget(t *testing.T) {
-	b := flow.NewBudget()
-	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	for i := range 5 {
-		if wait := b.Take(now); wait != 0 {
-			t.Fatalf("retry %d of a fresh budget waits %v", i, wait)
-		}
-	}
-	if wait := b.Take(now); wait != time.Second {
-		t.Errorf("the sixth waits %v, want a second", wait)
-	}
-	for range 10 {
-		b.Deposit(now)
-	}
-	if wait := b.Take(now); wait < 990*time.Millisecond || wait > 1010*time.Millisecond {
-		t.Errorf("ten calls pay for one retry: waits %v", wait)
-	}
-	if wait := b.Take(now.Add(time.Hour)); wait != 0 {
-		t.Errorf("an hour later: waits %v", wait)
-	}
-}

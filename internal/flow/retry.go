@@ -58,8 +58,10 @@ func (f *Corridor) delay(now time.Time, c *call.Call, v call.Verdict) time.Durat
 	case v.Paced():
 		return jitter(c.Attempts, retryBase, retryCap)
 	}
-	c.Failures++
-	return max(v.RetryAfter, jitter(c.Failures, retryBase, retryCap), f.Budget.Take(now))
+	if c.Failures++; c.Failures >= maxFailures {
+		return 0 // it gives up: no credit for that
+	}
+	return max(v.RetryAfter, jitter(c.Failures, retryBase, retryCap), f.Budget.Take(now, c))
 }
 
 // jitter draws the delay before the n-th repetition.

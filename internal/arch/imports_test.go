@@ -12,6 +12,7 @@ var (
 	cellar = []string{
 		"internal/breaker", "internal/fair", "internal/fault", "internal/price",
 		"internal/quota", "internal/schema", "internal/sse", "internal/textsplit",
+		"internal/words",
 	}
 	rooms = []string{
 		"internal/account", "internal/admit", "internal/cache", "internal/classify",

@@ -1,0 +1,179 @@
+// Package words puts Weir's own refusals into the language of whoever reads
+// them. Every sentence is a message of en.json and zh.json; this package only
+// chooses the message and fills its blanks. Statuses, types and headers are
+// decided by the door.
+package words
+
+import (
+	"embed"
+	"math"
+	"time"
+
+	"github.com/nicksnyder/go-i18n/v2/i18n"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+// languages are those that a [Book] speaks; the first is the one for callers
+// who ask for another.
+var languages = []string{"en", "zh"}
+
+//go:embed en.json zh.json
+var files embed.FS
+
+// Text is what a person reads: what is the matter, and what can be done.
+type Text struct {
+	Message string
+	Hint    string
+}
+
+// Book holds the messages of all languages. It is immutable and safe for
+// concurrent use.
+type Book struct {
+	speakers map[string]speaker
+}
+
+// New returns the book. The messages are part of the binary: it panics if they
+// are broken, which a test rules out.
+func New() *Book {
+	bundle := i18n.NewBundle(language.English)
+	b := &Book{speakers: map[string]speaker{}}
+	for _, lang := range languages {
+		if _, err := bundle.LoadMessageFileFS(files, lang+".json"); err != nil {
+			panic("words: " + err.Error())
+		}
+	}
+	for _, lang := range languages {
+		b.speakers[lang] = speaker{
+			texts:   i18n.NewLocalizer(bundle, lang),
+			numbers: message.NewPrinter(language.Make(lang)),
+		}
+	}
+	return b
+}
+
+// Refusal says why a call is refused, in the language lang ("en" or "zh").
+func (b *Book) Refusal(lang string, r *call.Refusal) Text {
+	s, ok := b.speakers[lang]
+	if !ok {
+		s = b.speakers[languages[0]]
+	}
+	id, blanks := idOf(r), s.blanks(r)
+	return Text{Message: s.say(id+".message", blanks), Hint: s.say(id+".hint", blanks)}
+}
+
+// idOf chooses the message. It is total: a reason without words of its own is
+// a defect, and says so.
+func idOf(r *call.Refusal) string {
+	switch r.Reason {
+	case call.AccountBlocked:
+		return blockID(r.Verdict)
+	case call.TimedOut, call.UpstreamDown:
+		return waitID(r)
+	case call.TooLarge:
+		if r.Limit <= 0 {
+			return "request_exceeds_unknown_quota"
+		}
+	case call.ClientGone, call.NotReplayable:
+		return call.InternalFailure.String()
+	}
+	return r.Reason.String()
+}
+
+// waitID tells a quota that had no room from an upstream that did not answer.
+func waitID(r *call.Refusal) string {
+	switch r.Verdict.Kind {
+	case call.Overloaded:
+		return "upstream_overloaded"
+	case call.UpstreamFailed, call.Unreachable:
+		return call.UpstreamDown.String()
+	}
+	return r.Reason.String()
+}
+
+// blockID names the state of an account.
+func blockID(v call.Verdict) string {
+	switch v.Kind {
+	case call.SpendCap:
+		if v.Code == "contract_spend_limit_reached" {
+			return "contract_cap"
+		}
+	case call.OwnLimit:
+		if v.Workspace {
+			return "workspace_limit"
+		}
+	case call.Disabled:
+		if v.Code == "organization_on_hold" {
+			return "on_hold"
+		}
+	case call.NoCredit:
+	default:
+		return call.BadKey.String()
+	}
+	return v.Kind.String()
+}
+
+// speaker speaks one language.
+type speaker struct {
+	texts   *i18n.Localizer
+	numbers *message.Printer
+}
+
+// blanks are the facts that a message may mention.
+func (s speaker) blanks(r *call.Refusal) map[string]string {
+	detail := r.Detail
+	if r.Reason >= call.ClientGone {
+		detail = r.Error()
+	}
+	return map[string]string{
+		"Detail":    detail,
+		"Need":      s.numbers.Sprint(int64(r.Need)),
+		"Limit":     s.numbers.Sprint(int64(r.Limit)),
+		"Limiter":   s.say("limiter."+r.Limiter.String(), nil),
+		"Waited":    s.span(r.Waited),
+		"Again":     s.again(r.RetryIn),
+		"Until":     s.until(r.Verdict.Until),
+		"Meanwhile": s.say("part.meanwhile", nil),
+	}
+}
+
+func (s speaker) again(in time.Duration) string {
+	if in <= 0 {
+		return s.say("part.again_later", nil)
+	}
+	return s.say("part.again", map[string]string{"Span": s.span(in)})
+}
+
+func (s speaker) until(at time.Time) string {
+	if at.IsZero() {
+		return s.say("part.until_lifted", nil)
+	}
+	date := at.UTC().Format(s.say("part.date_layout", nil))
+	return s.say("part.until", map[string]string{"Date": date})
+}
+
+// span writes a duration for people: rounded up, in the largest unit of which
+// there are at least two.
+func (s speaker) span(d time.Duration) string {
+	id, unit := "span.days", 24*time.Hour
+	switch {
+	case d < 2*time.Minute:
+		id, unit = "span.seconds", time.Second
+	case d < 2*time.Hour:
+		id, unit = "span.minutes", time.Minute
+	case d < 48*time.Hour:
+		id, unit = "span.hours", time.Hour
+	}
+	n := max(1, int(math.Ceil(float64(d)/float64(unit))))
+	// A test rules out that a message is missing.
+	text, _ := s.texts.Localize(&i18n.LocalizeConfig{MessageID: id, PluralCount: n})
+	return text
+}
+
+func (s speaker) say(id string, blanks map[string]string) string {
+	// A test rules out that a message is missing.
+	text, _ := s.texts.Localize(&i18n.LocalizeConfig{MessageID: id, TemplateData: blanks})
+	return text
+}

@@ -105,6 +105,10 @@ type Key struct {
 	Bearer bool // send as Authorization: Bearer instead of x-api-key
 }
 
+// Forecast says how long a call would have to wait if the key with the given
+// fingerprint paid for it.
+type Forecast func(now time.Time, c *Call, print string) time.Duration
+
 // Secret is a credential that never prints itself. The zero Secret is empty.
 type Secret struct{ value string }
 

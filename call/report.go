@@ -31,7 +31,8 @@ type BucketReport struct {
 type KeyReport struct {
 	Name         string     `json:"name"`
 	Organization string     `json:"organization"`
-	State        string     `json:"state"` // ok or blocked
+	SameQuota    []string   `json:"same_quota_as,omitempty"` // keys of the same organization: together they add nothing
+	State        string     `json:"state"`                   // ok or blocked
 	Reason       string     `json:"reason,omitempty"`
 	Message      string     `json:"message,omitempty"`
 	Until        *time.Time `json:"until,omitempty"`

@@ -57,7 +57,9 @@ func WithUpstream(url string) Option {
 
 // WithAPIKey makes the gateway pay with this key, whatever callers send (pool
 // mode). The name is for people. Without any key the gateway is in
-// pass-through mode: each caller pays with its own.
+// pass-through mode: each caller pays with its own. Several keys make a pool:
+// each conversation keeps to one as long as no other would serve it much
+// sooner. Keys of one organization share its quota and add nothing.
 func WithAPIKey(name, secret string) Option {
 	return func(s *settings) error {
 		if secret == "" {
@@ -65,9 +67,6 @@ func WithAPIKey(name, secret string) Option {
 		}
 		if classify.IsOAuth(secret) {
 			return fmt.Errorf("key %q is a consumer-subscription token, which other products may not use: create an API key in the Console", name)
-		}
-		if len(s.keys) > 0 {
-			return errors.New("more than one key was given; this version takes one")
 		}
 		k := call.Key{Name: name, Secret: call.NewSecret(secret)}
 		k.Print = classify.Fingerprint(k.Secret)

@@ -78,13 +78,14 @@ func New(opts ...Option) (*Gateway, error) {
 		Estimate: estimator,
 		Keys:     g.keys,
 		Admit:    g.admission,
+		Expect:   g.admission.Expect,
 		Upstream: sender,
 		Limits:   limits.Read,
 		Account:  account.New(observers{g.metrics, g.recent, s.observer}, estimator.Learn),
 		Budget:   flow.NewBudget(),
 	}
 	if s.countAbove > 0 {
-		k := &counter{keys: g.keys, upstream: sender}
+		k := &counter{keys: g.keys, expect: g.admission.Expect, upstream: sender}
 		g.corridor.Estimate = estimate.NewExact(estimator, s.countAbove, k.count)
 	}
 	return g, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -126,7 +127,11 @@ func mode(c config.Config) string {
 	if len(c.Keys) == 0 {
 		return "pass-through mode: each caller pays with its own key"
 	}
-	return "pool mode: calls are paid with key " + c.Keys[0].Name
+	names := make([]string, len(c.Keys))
+	for i, k := range c.Keys {
+		names[i] = k.Name
+	}
+	return "pool mode: calls are paid with " + strings.Join(names, ", ")
 }
 
 // newGateway turns the configuration into a gateway.

@@ -53,3 +53,19 @@ func (ln *lane) foretell(now time.Time) []call.WaiterReport {
 	}
 	return ln.order
 }
+
+// Expect is how long a call would wait if the key with the given fingerprint
+// paid for it: behind everybody who waits for that key's organization now.
+func (r *Room) Expect(now time.Time, c *call.Call, print string) time.Duration {
+	r.mu.RLock()
+	key, _ := r.keyOf(print, c.Pool, c.Model)
+	ln := r.lanes[key]
+	r.mu.RUnlock()
+	if ln == nil {
+		return 0
+	}
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	wait, _, _ := ln.group.Backlog(now, quota.Demand{Input: ln.input + c.Estimate.Input}, ln.queue.Len()+1)
+	return wait
+}

@@ -120,9 +120,6 @@ func (c *Config) Validate() []schema.Fault {
 			add(fmt.Sprintf("keys[%d].admin_key", i), err.Error(), refHint)
 		}
 	}
-	if len(c.Keys) > 1 {
-		add("keys", "more than one key", "this version pools one key")
-	}
 	for i, cl := range c.Clients {
 		if err := cl.Token.check(); err != nil {
 			add(fmt.Sprintf("clients[%d].token", i), err.Error(), refHint)

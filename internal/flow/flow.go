@@ -22,7 +22,7 @@ type estimator interface {
 }
 
 type keyring interface {
-	Pick(now time.Time, c *call.Call) (call.Key, error)
+	Pick(now time.Time, c *call.Call, expect call.Forecast) (call.Key, error)
 	Observe(now time.Time, key call.Key, l call.Limits, v call.Verdict)
 }
 
@@ -47,6 +47,7 @@ type Corridor struct {
 	Estimate estimator
 	Keys     keyring
 	Admit    admitter
+	Expect   call.Forecast // of the admitter
 	Upstream sender
 	Limits   func(http.Header) call.Limits
 	Account  accountant
@@ -105,7 +106,7 @@ func (f *Corridor) passage(ctx context.Context, c *call.Call) (call.Key, *call.P
 	if c.Pool != "" {
 		return f.admit(ctx, c, call.Verdict{})
 	}
-	key, err := f.Keys.Pick(time.Now(), c)
+	key, err := f.Keys.Pick(time.Now(), c, f.Expect)
 	c.Attempts = 1
 	return key, nil, err
 }
@@ -132,6 +133,11 @@ func (f *Corridor) attempts(ctx context.Context, c *call.Call) (*http.Response, 
 			permit.Settle(time.Now(), call.Usage{}) // it may have cost its estimate
 			return nil, noAnswer(ctx, c, a.Verdict, a.Cause)
 		}
+		if a.Verdict.Account() && f.another(c, key) {
+			a.Discard()
+			permit.Release(time.Now())
+			continue // this account cannot pay, but another one can
+		}
 		if !a.Verdict.Transient() {
 			return f.deliver(c, permit, a), nil
 		}
@@ -150,10 +156,17 @@ func (f *Corridor) attempts(ctx context.Context, c *call.Call) (*http.Response, 
 	}
 }
 
+// another reports whether a key other than the one that has just failed could
+// pay for c.
+func (f *Corridor) another(c *call.Call, failed call.Key) bool {
+	key, err := f.Keys.Pick(time.Now(), c, f.Expect)
+	return err == nil && key.Print != failed.Print
+}
+
 // admit picks the key and waits for the permit of the next attempt. A refusal
 // after failed attempts carries the upstream's last word.
 func (f *Corridor) admit(ctx context.Context, c *call.Call, last call.Verdict) (call.Key, *call.Permit, error) {
-	key, err := f.Keys.Pick(time.Now(), c)
+	key, err := f.Keys.Pick(time.Now(), c, f.Expect)
 	if err != nil {
 		return key, nil, err
 	}

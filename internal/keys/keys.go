@@ -41,25 +41,16 @@ func New(pool []call.Key) *Room {
 }
 
 // Pick returns the key that pays for c, or a [*call.Refusal] if there is none
-// or if it is blocked.
-func (r *Room) Pick(now time.Time, c *call.Call) (call.Key, error) {
-	key := c.Credential
+// or if all are blocked. Of several, it is the one of c's conversation, unless
+// expect says that another would let c go much sooner.
+func (r *Room) Pick(now time.Time, c *call.Call, expect call.Forecast) (call.Key, error) {
 	if len(r.pool) > 0 {
-		key = r.pool[0]
+		return r.choose(now, c, expect)
 	}
-	if key.Secret.Empty() {
-		return key, &call.Refusal{Reason: call.NoKey}
+	if c.Credential.Secret.Empty() {
+		return c.Credential, &call.Refusal{Reason: call.NoKey}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, scope := range r.scopes(key) {
-		if b := r.blocks[scope]; b != nil {
-			if err := r.blocked(now, scope, b); err != nil {
-				return key, err
-			}
-		}
-	}
-	return key, nil
+	return c.Credential, r.usable(now, c.Credential)
 }
 
 // scopes are the names under which a block of the key may be filed.
@@ -142,7 +133,7 @@ func (r *Room) Report(now time.Time) []call.KeyReport {
 	out := []call.KeyReport{}
 	reported := map[string]bool{}
 	for _, key := range r.pool {
-		k := call.KeyReport{Name: key.Name, Organization: r.owner[key.Print], State: "ok"}
+		k := call.KeyReport{Name: key.Name, Organization: r.owner[key.Print], SameQuota: r.siblings(key), State: "ok"}
 		for _, scope := range r.scopes(key) {
 			reported[scope] = true
 			r.blocks[scope].describe(now, &k)
@@ -157,6 +148,18 @@ func (r *Room) Report(now time.Time) []call.KeyReport {
 		}
 	}
 	return out
+}
+
+// siblings names the pool's other keys of the same organization. The caller
+// holds r.mu.
+func (r *Room) siblings(key call.Key) (names []string) {
+	owner := r.owner[key.Print]
+	for _, other := range r.pool {
+		if owner != "" && other.Print != key.Print && r.owner[other.Print] == owner {
+			names = append(names, other.Name)
+		}
+	}
+	return names
 }
 
 // describe fills in a report if b is a block that still holds.

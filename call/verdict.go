@@ -50,27 +50,89 @@ type Verdict struct {
 	Status     int           // HTTP status; 0 if there was no answer
 }
 
-// Paced reports whether the request goes back through admission without
-// drawing on the retry budget (DESIGN §6).
-func (v Verdict) Paced() bool {
-	switch v.Kind {
-	case RateLimited, Ramp, Concurrency, Overloaded:
-		return true
-	}
-	return false
+// Effect is what a verdict means for the key, organization or model that the
+// attempt used: the first of the two decisions of DESIGN §6.
+type Effect uint8
+
+// The effects of a verdict.
+const (
+	NoEffect          Effect = iota // all is well, or the request alone is at fault
+	HoldLane                        // the model's lane of the organization waits; no breaker counts it
+	EaseModel                       // fewer calls of the model at once, whoever pays; the breaker counts it
+	CountFailure                    // the breaker of the model and upstream counts it
+	BlockKey                        // this key is of no use any more
+	BlockWorkspace                  // nor is any key of its workspace, until a date or a person's act
+	BlockOrganization               // nor is any key of its organization
+)
+
+// String returns the word used in logs and golden files.
+func (e Effect) String() string {
+	return [...]string{
+		"none", "hold_lane", "ease_model", "count_failure",
+		"block_key", "block_workspace", "block_organization",
+	}[e]
 }
 
-// Transient reports whether the same request may succeed later on its own.
-func (v Verdict) Transient() bool {
-	return v.Paced() || v.Kind == UpstreamFailed || v.Kind == Unreachable
+// Effect decides what happens to the key, organization or model. It is total:
+// a kind that it does not know has no effect.
+func (v Verdict) Effect() Effect {
+	switch v.Kind {
+	case RateLimited, Ramp, Concurrency:
+		return HoldLane
+	case Overloaded:
+		return EaseModel
+	case UpstreamFailed, Unreachable:
+		return CountFailure
+	case BadKey:
+		return BlockKey
+	case SpendCap, OwnLimit, NoCredit, Disabled:
+		if v.Workspace {
+			return BlockWorkspace
+		}
+		return BlockOrganization
+	}
+	return NoEffect
 }
+
+// Course is what becomes of the request after a verdict: the second of the two
+// decisions of DESIGN §6. Nothing is repeated after the client has got a first
+// byte of content.
+type Course uint8
+
+// The courses that a request can take.
+const (
+	Deliver   Course = iota // the client gets the answer as it is
+	Requeue                 // back through admission, at no cost to the retry budget
+	Retry                   // again, at the cost of the retry budget
+	Elsewhere               // with a key of another account; delivered if there is none
+)
+
+// String returns the word used in logs and golden files.
+func (c Course) String() string {
+	return [...]string{"deliver", "requeue", "retry", "elsewhere"}[c]
+}
+
+// Course decides what becomes of the request. It is total: what it does not
+// know is delivered.
+func (v Verdict) Course() Course {
+	switch v.Effect() {
+	case HoldLane, EaseModel:
+		return Requeue
+	case CountFailure:
+		return Retry
+	case BlockKey, BlockWorkspace, BlockOrganization:
+		return Elsewhere
+	}
+	return Deliver
+}
+
+// Paced reports whether the request goes back through admission without
+// drawing on the retry budget (DESIGN §6).
+func (v Verdict) Paced() bool { return v.Course() == Requeue }
+
+// Transient reports whether the same request may succeed later on its own.
+func (v Verdict) Transient() bool { return v.Course() == Requeue || v.Course() == Retry }
 
 // Account reports whether the whole account (or key) is blocked, so that no
 // request of it can succeed before Until or a person's act.
-func (v Verdict) Account() bool {
-	switch v.Kind {
-	case SpendCap, OwnLimit, NoCredit, Disabled, BadKey:
-		return true
-	}
-	return false
-}
+func (v Verdict) Account() bool { return v.Course() == Elsewhere }

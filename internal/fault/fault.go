@@ -8,6 +8,7 @@
 package fault
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"net/http"
@@ -88,7 +89,7 @@ func (j *Judge) Answer(now time.Time, status int, h http.Header, raw []byte) cal
 // 200 and says the real failure only by its type.
 func (j *Judge) Event(now time.Time, raw []byte) call.Verdict {
 	v := call.Verdict{}
-	switch errorType(raw) {
+	switch read(raw).Error.Type {
 	case "overloaded_error":
 		v.Status = 529
 	case "rate_limit_error":
@@ -114,17 +115,22 @@ func Unreachable(cause error) call.Verdict {
 	return call.Verdict{Kind: call.Unreachable, Message: shorten(cause.Error())}
 }
 
-func errorType(raw []byte) string {
+// read takes from an error body what can be had. Relays have forms of their
+// own: the message as the error itself, or at the top.
+func read(raw []byte) body {
 	var b body
-	_ = json.Unmarshal(raw, &b) // what is no JSON has no type
-	return b.Error.Type
+	_ = json.Unmarshal(raw, &b) // what is no JSON says nothing; a field of another type is passed over
+	if b.Error.Message == "" {
+		var odd struct{ Error, Message, Detail string }
+		_ = json.Unmarshal(raw, &odd)
+		b.Error.Message = cmp.Or(odd.Error, odd.Message, odd.Detail)
+	}
+	return b
 }
 
 func (j *Judge) judge(now time.Time, v call.Verdict, raw []byte) call.Verdict {
-	var b body
-	if json.Unmarshal(raw, &b) == nil {
-		v.Code, v.Type, v.Message = b.Error.Details.Code, b.Error.Type, shorten(b.Error.Message)
-	}
+	b := read(raw)
+	v.Code, v.Type, v.Message = b.Error.Details.Code, b.Error.Type, shorten(b.Error.Message)
 	message := strings.ToLower(strings.TrimSpace(v.Message))
 	v.Kind = j.kind(&v, message)
 	if v.Kind == call.RateLimited {
@@ -163,7 +169,7 @@ func byStatus(status int, kind string) call.Kind {
 		return call.RateLimited
 	case status == http.StatusUnauthorized:
 		return call.BadKey
-	case status == http.StatusPaymentRequired:
+	case status == http.StatusPaymentRequired, kind == "billing_error":
 		return call.NoCredit
 	case status == http.StatusForbidden:
 		return call.Forbidden
@@ -188,10 +194,10 @@ func (j *Judge) limiter(message string) (call.Limiter, bool) {
 	return 0, false
 }
 
-var limitOf = regexp.MustCompile(`your (organization|workspace)'s rate limit of ([\d,]+) `)
+var limitOf = regexp.MustCompile(`your (organization|workspace)(?:'s rate limit| \([^)]*\)) of ([\d,]+) `)
 
 // limitFigure reads the limit that was exceeded, and whether it is one of the
-// workspace alone.
+// workspace alone, from the wordings of 2026 and 2025.
 func limitFigure(message string) (limit float64, workspace bool) {
 	m := limitOf.FindStringSubmatch(message)
 	if m == nil {
@@ -236,6 +242,9 @@ func regainAt(v call.Verdict, message string, now time.Time) time.Time {
 	if v.Kind == call.SpendCap {
 		u := now.UTC()
 		return time.Date(u.Year(), u.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	if v.RetryAfter > 0 { // limits of a Claude Code workspace have one
+		return now.Add(v.RetryAfter).UTC()
 	}
 	return time.Time{}
 }

@@ -5,7 +5,9 @@
 package words
 
 import (
+	"crypto/tls"
 	"embed"
+	"errors"
 	"math"
 	"time"
 
@@ -88,9 +90,22 @@ func waitID(r *call.Refusal) string {
 	case call.Overloaded:
 		return "upstream_overloaded"
 	case call.UpstreamFailed, call.Unreachable:
+		if untrusted(r.Cause) {
+			return "upstream_untrusted"
+		}
 		return call.UpstreamDown.String()
 	}
 	return r.Reason.String()
+}
+
+// untrusted reports whether TLS failed, which points to the gateway's
+// surroundings rather than to the API.
+func untrusted(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[tls.RecordHeaderError](err)
+	return ok
 }
 
 // blockID names the state of an account.

@@ -62,17 +62,46 @@ func WithUpstream(url string) Option {
 // sooner. Keys of one organization share its quota and add nothing.
 func WithAPIKey(name, secret string) Option {
 	return func(s *settings) error {
-		if secret == "" {
-			return fmt.Errorf("key %q is empty: give an API key, which begins with sk-ant-api", name)
-		}
-		if classify.IsOAuth(secret) {
-			return fmt.Errorf("key %q is a consumer-subscription token, which other products may not use: create an API key in the Console", name)
-		}
-		k := call.Key{Name: name, Secret: call.NewSecret(secret)}
-		k.Print = classify.Fingerprint(k.Secret)
+		k, err := newKey(APIKey{name, secret})
 		s.keys = append(s.keys, k)
-		return nil
+		return err
 	}
+}
+
+// APIKey is a key of the pool, see [Gateway.SetAPIKeys].
+type APIKey struct{ Name, Secret string }
+
+func newKey(k APIKey) (call.Key, error) {
+	if k.Secret == "" {
+		return call.Key{}, fmt.Errorf("key %q is empty: give an API key, which begins with sk-ant-api", k.Name)
+	}
+	if classify.IsOAuth(k.Secret) {
+		return call.Key{}, fmt.Errorf("key %q is a consumer-subscription token, which other products may not use: create an API key in the Console", k.Name)
+	}
+	key := call.Key{Name: k.Name, Secret: call.NewSecret(k.Secret)}
+	key.Print = classify.Fingerprint(key.Secret)
+	return key, nil
+}
+
+// SetAPIKeys replaces the keys of the pool, without losing a call: those under
+// way end with the key they have, those that wait are paid by the new ones. It
+// changes nothing if a key is not valid, or if it would leave pool mode or
+// enter it.
+func (g *Gateway) SetAPIKeys(list []APIKey) error {
+	var errs []error
+	pool := make([]call.Key, len(list))
+	for i, k := range list {
+		key, err := newKey(k)
+		pool[i], errs = key, append(errs, err)
+	}
+	if (len(list) > 0) != g.pooled {
+		errs = append(errs, errors.New("whether the gateway pays with keys of its own cannot change while it runs: restart it"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	g.keys.Replace(pool)
+	return nil
 }
 
 // WithClient lets only the holders of such tokens in, each as a tenant of its

@@ -88,6 +88,35 @@ func TestKeysOfOneOrganizationAddNothing(t *testing.T) {
 	}
 }
 
+// TestKeysAreReplacedUnderLoad: keys come and go while calls wait and run, and
+// none is lost.
+func TestKeysAreReplacedUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, []string{"sk-ant-a"}, []string{"sk-ant-b"}, []string{"sk-ant-c"})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for i := 0; ctx.Err() == nil; i++ {
+				keep := []string{"sk-ant-a", "sk-ant-b", "sk-ant-c"}[i%3]
+				if err := p.g.SetAPIKeys([]weir.APIKey{{Name: keep, Secret: keep}}); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(7 * time.Second) // of the bubble
+			}
+		}()
+		report, limited := p.run(t, 5*time.Minute)
+		<-done
+		if report.OK != report.Asked || report.OK < 100 || limited > 3 {
+			t.Errorf("%d of %d answered, %d x 429 upstream", report.OK, report.Asked, limited)
+		}
+		if err := p.g.SetAPIKeys(nil); err == nil {
+			t.Error("a pool without keys would hand the callers' own keys on")
+		}
+	})
+}
+
 func TestConversationsKeepTheirKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, []string{"sk-ant-a"}, []string{"sk-ant-b"})

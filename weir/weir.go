@@ -44,6 +44,7 @@ type Gateway struct {
 	corridor  *flow.Corridor
 	admission *admit.Room
 	keys      *keys.Room
+	pooled    bool // whether the gateway pays with keys of its own
 	metrics   *metrics
 	recent    *recent
 	pollers   []poller
@@ -70,7 +71,7 @@ func New(opts ...Option) (*Gateway, error) {
 		return nil, err
 	}
 	g.admission = admit.New(s.queue, quota.BuiltinGroups())
-	g.keys = keys.New(s.keys)
+	g.keys, g.pooled = keys.New(s.keys), len(s.keys) > 0
 	g.metrics = newMetrics(g)
 	estimator := estimate.New()
 	g.corridor = &flow.Corridor{

@@ -83,6 +83,7 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 	}
 	defer data.Close()
 	defer beside(ctx, g.Run)()
+	defer beside(ctx, (&reloader{env: e, flags: f, gateway: g, log: log, now: c}).watch().run)()
 	closing := make(chan struct{})
 	servers := []*server{{name: "data plane", http: dataServer(g.Handler()), listener: data, tls: c.TLS}}
 	if c.Admin != config.Off {
@@ -140,14 +141,12 @@ func newGateway(c config.Config, e env, log *slog.Logger) (*weir.Gateway, error)
 		weir.WithUpstream(c.Upstream), weir.WithLogger(log), weir.WithMaxWait(c.Queue.MaxWait.D()),
 		weir.WithQueueBound(c.Queue.MaxWaiting, c.Queue.MaxBytes), weir.WithExactCounts(c.Queue.CountAbove),
 	}
-	var errs []error
+	list, err := resolveKeys(c, e)
+	errs := []error{err}
+	for _, k := range list {
+		opts = append(opts, weir.WithAPIKey(k.Name, k.Secret))
+	}
 	for _, k := range c.Keys {
-		secret, err := k.Key.Resolve(e.getenv)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("key %s: %w", k.Name, err))
-			continue
-		}
-		opts = append(opts, weir.WithAPIKey(k.Name, secret))
 		if k.AdminKey == "" {
 			continue
 		}

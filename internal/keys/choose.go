@@ -18,9 +18,9 @@ const Patience = 5 * time.Second
 // for c's conversation, so that each conversation has a key of its own as long
 // as the pool does not change; another one is taken only where the call would
 // go much sooner. What is bound to a workspace always goes to the first key.
-func (r *Room) choose(now time.Time, c *call.Call, expect call.Forecast) (call.Key, error) {
-	if len(r.pool) == 1 || bound(c) {
-		return r.pool[0], r.usable(now, r.pool[0])
+func (r *Room) choose(now time.Time, c *call.Call, pool []call.Key, expect call.Forecast) (call.Key, error) {
+	if len(pool) == 1 || bound(c) {
+		return pool[0], r.usable(now, pool[0])
 	}
 	var (
 		own, best  = -1, -1
@@ -28,7 +28,7 @@ func (r *Room) choose(now time.Time, c *call.Call, expect call.Forecast) (call.K
 		wait, home time.Duration
 		refusal    *call.Refusal
 	)
-	for i, key := range r.pool {
+	for i, key := range pool {
 		if err := r.usable(now, key); err != nil {
 			refusal = sooner(refusal, err)
 			continue
@@ -43,11 +43,11 @@ func (r *Room) choose(now time.Time, c *call.Call, expect call.Forecast) (call.K
 	}
 	switch {
 	case best < 0:
-		return r.pool[0], refusal
+		return pool[0], refusal
 	case home <= wait+Patience:
-		return r.pool[own], nil
+		return pool[own], nil
 	}
-	return r.pool[best], nil
+	return pool[best], nil
 }
 
 // usable reports whether key can pay, or the refusal if it cannot.

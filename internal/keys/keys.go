@@ -6,6 +6,7 @@ package keys
 import (
 	"cmp"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
@@ -22,7 +23,7 @@ const maxStates = 10_000
 // upstream; without one, each caller pays with its own. It is safe for
 // concurrent use.
 type Room struct {
-	pool []call.Key
+	pool atomic.Pointer[[]call.Key] // replaced as a whole
 
 	mu     sync.Mutex // guards the maps
 	owner  map[string]string
@@ -37,15 +38,23 @@ type block struct {
 
 // New returns the room. An empty pool means pass-through mode.
 func New(pool []call.Key) *Room {
-	return &Room{pool: pool, owner: map[string]string{}, blocks: map[string]*block{}}
+	r := &Room{owner: map[string]string{}, blocks: map[string]*block{}}
+	r.pool.Store(&pool)
+	return r
 }
+
+// Replace puts other keys in the place of the pool's. Calls under way end with
+// the key they have; those that wait are paid by a key of the new pool.
+func (r *Room) Replace(pool []call.Key) { r.pool.Store(&pool) }
+
+func (r *Room) keys() []call.Key { return *r.pool.Load() }
 
 // Pick returns the key that pays for c, or a [*call.Refusal] if there is none
 // or if all are blocked. Of several, it is the one of c's conversation, unless
 // expect says that another would let c go much sooner.
 func (r *Room) Pick(now time.Time, c *call.Call, expect call.Forecast) (call.Key, error) {
-	if len(r.pool) > 0 {
-		return r.choose(now, c, expect)
+	if pool := r.keys(); len(pool) > 0 {
+		return r.choose(now, c, pool, expect)
 	}
 	if c.Credential.Secret.Empty() {
 		return c.Credential, &call.Refusal{Reason: call.NoKey}
@@ -89,7 +98,7 @@ func (r *Room) Observe(now time.Time, key call.Key, l call.Limits, v call.Verdic
 	}
 	switch {
 	case v.Account():
-		if v.Kind == call.BadKey && len(r.pool) == 0 {
+		if v.Kind == call.BadKey && len(r.keys()) == 0 {
 			return // the caller's own mistake, which the upstream tells best
 		}
 		r.blocks[r.scope(key, v)] = &block{verdict: v, since: now, probe: now.Add(Recheck)}
@@ -132,7 +141,7 @@ func (r *Room) Report(now time.Time) []call.KeyReport {
 	defer r.mu.Unlock()
 	out := []call.KeyReport{}
 	reported := map[string]bool{}
-	for _, key := range r.pool {
+	for _, key := range r.keys() {
 		k := call.KeyReport{Name: key.Name, Organization: r.owner[key.Print], SameQuota: r.siblings(key), State: "ok"}
 		for _, scope := range r.scopes(key) {
 			reported[scope] = true
@@ -154,7 +163,7 @@ func (r *Room) Report(now time.Time) []call.KeyReport {
 // holds r.mu.
 func (r *Room) siblings(key call.Key) (names []string) {
 	owner := r.owner[key.Print]
-	for _, other := range r.pool {
+	for _, other := range r.keys() {
 		if owner != "" && other.Print != key.Print && r.owner[other.Print] == owner {
 			names = append(names, other.Name)
 		}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/weir-gateway/weir/internal/config"
+	"github.com/weir-gateway/weir/weir"
+)
+
+// reloader brings changes of the configuration into a running gateway.
+type reloader struct {
+	env     env
+	flags   serveFlags
+	gateway *weir.Gateway
+	log     *slog.Logger
+	now     config.Config // in effect; owned by run
+
+	changed <-chan fsnotify.Event
+	unwatch func()
+}
+
+// settle is how long a file must rest before it is read: editors write in
+// several steps.
+const settle = 200 * time.Millisecond
+
+// run reloads on SIGHUP and when the file changes, until ctx is done. It
+// watches the folder, because many programs replace a file instead of writing
+// into it.
+func (r *reloader) run(ctx context.Context) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	defer r.unwatch()
+	timer := time.NewTimer(settle)
+	timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			timer.Reset(0)
+		case event := <-r.changed:
+			if filepath.Clean(event.Name) == filepath.Clean(r.flags.file) {
+				timer.Reset(settle)
+			}
+		case <-timer.C:
+			r.reload()
+		}
+	}
+}
+
+// watch begins to watch the file's folder, for run. Without a file, or where it
+// cannot be watched, there are no events, and SIGHUP remains.
+func (r *reloader) watch() *reloader {
+	r.unwatch = func() {}
+	if r.flags.file == "" {
+		return r
+	}
+	w, err := fsnotify.NewWatcher()
+	if err == nil {
+		err = w.Add(filepath.Dir(r.flags.file))
+	}
+	if err != nil {
+		r.log.Warn("cannot watch the configuration; reload it with SIGHUP", "cause", err)
+		return r
+	}
+	r.changed, r.unwatch = w.Events, func() { w.Close() }
+	return r
+}
+
+// reload reads the configuration anew. An invalid one changes nothing.
+func (r *reloader) reload() {
+	next, err := effective(r.env, r.flags)
+	if err == nil {
+		err = r.apply(next)
+	}
+	if err != nil {
+		r.log.Error("the new configuration is not valid, the old one stays", "cause", err)
+		fmt.Fprintf(r.env.stderr, "weir: error: %v\nweir: hint: the old configuration stays in effect\n", err)
+		return
+	}
+	r.now = next
+	fmt.Fprintf(r.env.stderr, "weir: reloaded, %s\n", mode(next))
+}
+
+// apply takes over what can change while the gateway runs, which is the keys.
+func (r *reloader) apply(next config.Config) error {
+	if next.Listen != r.now.Listen || next.Admin != r.now.Admin || next.Upstream != r.now.Upstream {
+		r.log.Warn("a new address takes effect at the next start")
+	}
+	list, err := resolveKeys(next, r.env)
+	if err != nil {
+		return err
+	}
+	return r.gateway.SetAPIKeys(list)
+}
+
+// resolveKeys reads the secrets of all keys and reports every fault.
+func resolveKeys(c config.Config, e env) ([]weir.APIKey, error) {
+	var (
+		list []weir.APIKey
+		errs []error
+	)
+	for _, k := range c.Keys {
+		secret, err := k.Key.Resolve(e.getenv)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("key %s: %w", k.Name, err))
+		}
+		list = append(list, weir.APIKey{Name: k.Name, Secret: secret})
+	}
+	return list, errors.Join(errs...)
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// lines hands each write on, so that a test can wait for one.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}
+
+func (l lines) await(t *testing.T, want string) {
+	t.Helper()
+	for {
+		select {
+		case got := <-l:
+			if strings.Contains(got, want) {
+				return
+			}
+		case <-t.Context().Done():
+			t.Fatalf("no line with %q", want)
+		}
+	}
+}
+
+func TestReload(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "weir.yaml")
+	write := func(text string) {
+		t.Helper()
+		next := file + ".new"
+		if err := os.WriteFile(next, []byte("listen: 127.0.0.1:0\nadmin: 'off'\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(next, file); err != nil { // as careful programs do
+			t.Fatal(err)
+		}
+	}
+	write("keys: [{name: first, key: 'env:K'}]\n")
+	out := make(lines, 100)
+	getenv := func(name string) string { return map[string]string{"K": "sk-ant-api-1"}[name] }
+	stop := beside(t.Context(), func(ctx context.Context) error {
+		return serve(ctx, env{nil, out, out, getenv}, serveFlags{file: file})
+	})
+	out.await(t, "paid with first")
+	write("keys: [{name: second, key: 'env:K'}]\n")
+	out.await(t, "reloaded, pool mode: calls are paid with second")
+	write("keys: [{name: third, key: 'env:MISSING'}]\n")
+	out.await(t, "the old configuration stays")
+	write("keys: [{name: fourth, key: 'env:K'}]\n")
+	out.await(t, "paid with fourth")
+	stop()
+}

@@ -130,6 +130,11 @@ func (b *body) finish(outcome, reason string) {
 	})
 }
 
-// brokenEvent is what a client gets to see of a stream that broke off.
-var brokenEvent = sse.Append(nil, "error",
-	[]byte(`{"type":"error","error":{"type":"api_error","message":"The connection to the API broke off in the middle of this answer. What came so far is incomplete; please send the request again.","details":{"error_code":"stream_broken_off"}}}`))
+// brokenEvent and stalledEvent are what a client gets to see of a stream that
+// broke off, or fell silent.
+var (
+	brokenEvent = sse.Append(nil, "error",
+		[]byte(`{"type":"error","error":{"type":"api_error","message":"The connection to the API broke off in the middle of this answer. What came so far is incomplete; please send the request again.","details":{"error_code":"stream_broken_off"}}}`))
+	stalledEvent = sse.Append(nil, "error",
+		[]byte(`{"type":"error","error":{"type":"api_error","message":"The API fell silent in the middle of this answer. What came so far is incomplete; please send the request again.","details":{"error_code":"stream_stalled"}}}`))
+)

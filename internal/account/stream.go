@@ -16,6 +16,8 @@ type stream struct {
 	scan     sse.Scanner
 	ready    []byte // whole events, not handed out yet
 	partial  []byte // the beginning of an event that has not ended
+	torn     bool   // a part of that was handed out
+	cut      int    // where the last chunk ends with an error event, or -1
 	stopped  bool   // message_stop has passed
 	failed   bool   // an error event has passed
 	produced float64
@@ -24,7 +26,8 @@ type stream struct {
 }
 
 const (
-	maxPartial  = 1 << 20                // a longer event is handed out in parts
+	maxPartial  = 32 << 20               // a longer event is handed out in parts; SDKs read none
+	keptBuffer  = 1 << 20                // a larger buffer is not kept for the next event
 	tellEvery   = 100 * time.Millisecond // how often the permit hears of output
 	deltaFrame  = 85                     // bytes of a delta's data that are not text
 	bytesPerTok = 4.0
@@ -57,27 +60,35 @@ func (s *stream) fill(p []byte) {
 	}
 	n, err := s.answer.Body.Read(p)
 	s.take(p[:n])
-	if err != nil {
+	switch {
+	case s.err != nil: // the answer has ended; nobody listens to the upstream
+		s.answer.Body.Close()
+	case err != nil:
 		s.ended(err)
 	}
 }
 
-// take scans what was read and sorts it into whole events and a rest.
+// take scans what was read and sorts it into whole events and a rest. Behind an
+// error event nothing counts any more: the answer has ended.
 func (s *stream) take(chunk []byte) {
 	if len(chunk) == 0 {
 		return
 	}
+	s.cut = -1
 	s.scan.Feed(chunk, s.event)
-	whole := s.scan.Whole()
-	if whole > 0 {
-		s.ready = append(append(s.ready[:0], s.partial...), chunk[:whole]...)
-		s.partial = append(s.partial[:0], chunk[whole:]...)
+	if s.cut >= 0 {
+		s.release(chunk, s.cut)
+		s.ended(errFailed)
+		return
+	}
+	if whole := s.scan.Whole(); whole > 0 {
+		s.release(chunk, whole)
+		s.partial = append(s.partial, chunk[whole:]...)
 	} else {
 		s.partial = append(s.partial, chunk...)
 	}
 	if len(s.partial) > maxPartial {
-		s.ready = append(s.ready, s.partial...)
-		s.partial = s.partial[:0]
+		s.ready, s.partial, s.torn = append(s.ready, s.partial...), nil, true
 	}
 	if now := time.Now(); now.Sub(s.told) >= tellEvery && !s.usage.Exact {
 		s.told = now
@@ -85,8 +96,23 @@ func (s *stream) take(chunk []byte) {
 	}
 }
 
+// release makes ready the whole events that chunk ends, up to end.
+func (s *stream) release(chunk []byte, end int) {
+	if cap(s.ready) > keptBuffer {
+		s.ready = nil
+	}
+	s.ready = append(append(s.ready[:0], s.partial...), chunk[:end]...)
+	if cap(s.partial) > keptBuffer {
+		s.partial = nil
+	}
+	s.partial, s.torn = s.partial[:0], false
+}
+
 // event reads what one event says about usage.
 func (s *stream) event(e sse.Event) {
+	if s.cut >= 0 {
+		return
+	}
 	switch e.Name {
 	case "content_block_delta":
 		s.produced += max(1, float64(e.Size-deltaFrame)/bytesPerTok)
@@ -106,7 +132,9 @@ func (s *stream) event(e sse.Event) {
 	case "message_stop":
 		s.stopped, s.usage.Exact = true, true
 	case "error":
-		s.failed = true
+		if !s.stopped { // else the answer was complete
+			s.failed, s.cut = true, e.End
+		}
 	}
 }
 
@@ -117,7 +145,9 @@ func (s *stream) first() {
 }
 
 // ended is called when nothing more comes from the upstream. EOF without
-// message_stop is a failure (anthropic-api.md §3.5).
+// message_stop is a failure (anthropic-api.md §3.5). A client that has a part
+// of an event can be told only by breaking its connection too: an error event
+// would be taken for more of that part.
 func (s *stream) ended(err error) {
 	s.err = io.EOF
 	s.estimateRest()
@@ -132,13 +162,35 @@ func (s *stream) ended(err error) {
 		s.finish("failed_mid_stream", "upstream_error_event")
 	case s.stopped: // the answer was complete; the connection broke after it
 		s.finish("ok", "")
+	case s.torn:
+		s.err = io.ErrUnexpectedEOF
+		s.finish("failed_mid_stream", brokenOff)
 	default:
-		if e := s.call.Endpoint; e == call.Messages {
-			s.ready = append(s.ready, brokenEvent...)
+		reason, event := brokenOff, brokenEvent
+		if silent(err) {
+			reason, event = "stalled", stalledEvent
 		}
-		s.finish("failed_mid_stream", "broken_off")
+		if s.call.Endpoint == call.Messages {
+			s.ready = append(s.ready, event...)
+		}
+		s.finish("failed_mid_stream", reason)
 	}
 	s.partial = nil
+}
+
+// errFailed ends a stream behind the upstream's own error event.
+var errFailed = errors.New("the upstream sent an error event")
+
+// brokenOff is the reason in the books for a stream without an end.
+const brokenOff = "broken_off"
+
+// silent reports whether err is the end of somebody's patience.
+func silent(err error) bool {
+	timeout, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && timeout.Timeout()
 }
 
 // estimateRest fills in the output of a stream whose final usage never came.

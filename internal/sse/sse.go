@@ -9,11 +9,13 @@ package sse
 import "bytes"
 
 // Event is one dispatched event. Data is valid only until the next Feed; it is
-// cut at [MaxData], Size is its full length.
+// cut at [MaxData], Size is its full length. End is how many bytes of that Feed,
+// from its start, end with this event.
 type Event struct {
 	Name string
 	Data []byte
 	Size int
+	End  int
 }
 
 // MaxData is how much of one event's data is kept. The events that Weir reads
@@ -52,17 +54,17 @@ func (s *Scanner) Feed(p []byte, yield func(Event)) {
 		}
 		s.wasCR = p[end] == '\r'
 		blank := end == 0 && len(s.line) == 0
-		if len(s.line) == 0 && s.long == 0 {
-			s.field(p[:end], 0, yield)
+		if blank {
+			s.whole = size - len(p) + 1
+			s.dispatch(yield)
+		} else if len(s.line) == 0 && s.long == 0 {
+			s.field(p[:end], 0)
 		} else {
 			s.keep(p[:end])
-			s.field(s.line, s.long, yield)
+			s.field(s.line, s.long)
 			s.line, s.long = s.line[:0], 0
 		}
 		p = p[end+1:]
-		if blank {
-			s.whole = size - len(p)
-		}
 	}
 }
 
@@ -90,11 +92,7 @@ func (s *Scanner) keep(p []byte) {
 }
 
 // field takes one whole line of which cut bytes are missing at its end.
-func (s *Scanner) field(line []byte, cut int, yield func(Event)) {
-	if len(line) == 0 {
-		s.dispatch(yield)
-		return
-	}
+func (s *Scanner) field(line []byte, cut int) {
 	name, value, _ := bytes.Cut(line, []byte{':'})
 	if len(value) > 0 && value[0] == ' ' {
 		value = value[1:]
@@ -119,7 +117,7 @@ func (s *Scanner) add(p []byte) {
 
 func (s *Scanner) dispatch(yield func(Event)) {
 	if s.some || s.name != "" {
-		yield(Event{Name: s.name, Data: s.data, Size: s.size})
+		yield(Event{Name: s.name, Data: s.data, Size: s.size, End: s.whole})
 	}
 	s.name, s.data, s.size, s.some = "", s.data[:0], 0, false
 }

@@ -78,6 +78,19 @@ func TestAppendIsRead(t *testing.T) {
 	}
 }
 
+func TestEndOfEvent(t *testing.T) {
+	a, b := "event: a\ndata: 1\n\n", ": note\nevent: b\ndata: 2\n\n"
+	for cut := range len(a) {
+		var s sse.Scanner
+		s.Feed([]byte(a[:cut]), func(e sse.Event) { t.Errorf("cut at %d: %q ended early", cut, e.Name) })
+		var ends []int
+		s.Feed([]byte(a[cut:]+b+"event: c"), func(e sse.Event) { ends = append(ends, e.End) })
+		if want := []int{len(a) - cut, len(a) - cut + len(b)}; !slices.Equal(ends, want) || s.Whole() != want[1] {
+			t.Errorf("cut at %d: events end at %v and %d, want %v", cut, ends, s.Whole(), want)
+		}
+	}
+}
+
 func FuzzScanner(f *testing.F) {
 	f.Add([]byte("event: ping\ndata: {}\n\n"), uint64(1))
 	f.Add([]byte("data: a\r\ndata: b\r\r\n\n:\n"), uint64(2))

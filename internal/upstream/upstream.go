@@ -5,6 +5,7 @@ package upstream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,16 +26,30 @@ type Room struct {
 	base      *url.URL
 	transport http.RoundTripper
 	judge     *fault.Judge
+	patience  Patience
 }
 
-// New returns the room for the API at base, such as https://api.anthropic.com.
-// A base that ends in /v1 is taken without it.
+// New returns the room for the API at base, such as https://api.anthropic.com,
+// with the default [Patience]. A base that ends in /v1 is taken without it.
 func New(base string, transport http.RoundTripper) (*Room, error) {
 	u, err := url.Parse(strings.TrimSuffix(strings.TrimRight(base, "/"), "/v1"))
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, fmt.Errorf("upstream %q is not an address such as https://api.anthropic.com", base)
 	}
-	return &Room{base: u, transport: transport, judge: fault.New()}, nil
+	r := &Room{base: u, transport: transport, judge: fault.New()}
+	return r.With(Patience{}), nil
+}
+
+// With returns the same room with another patience. What is 0 in it is the
+// default.
+func (r *Room) With(p Patience) *Room {
+	other := *r
+	other.patience = Patience{
+		Begin:   cmp.Or(p.Begin, defaultBegin),
+		Silence: cmp.Or(p.Silence, defaultSilence),
+		Whole:   cmp.Or(p.Whole, defaultWhole),
+	}
+	return &other
 }
 
 // NewTransport returns a transport fit for many long calls to one host. It
@@ -54,6 +69,11 @@ const maxError = 1 << 20
 
 // Send makes one attempt at a metered call.
 func (r *Room) Send(ctx context.Context, c *call.Call, key call.Key) *call.Answer {
+	limit := r.patience.Whole
+	if c.Stream {
+		limit = r.patience.Begin
+	}
+	ctx, w := newWatch(ctx, limit)
 	req := r.request(ctx, c, key)
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(c.Body)), int64(len(c.Body))
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(c.Body)), nil }
@@ -63,9 +83,11 @@ func (r *Room) Send(ctx context.Context, c *call.Call, key call.Key) *call.Answe
 	}
 	resp, err := r.transport.RoundTrip(req)
 	if err != nil {
+		err = w.why(err)
+		w.end()
 		return &call.Answer{Verdict: fault.Unreachable(err), Cause: err}
 	}
-	return r.hold(resp)
+	return r.hold(resp, w)
 }
 
 // Forward passes a call of an unmetered endpoint through, its body streamed.
@@ -115,10 +137,18 @@ func (r *Room) address(target string) *url.URL {
 }
 
 // hold reads an answer as far as nothing of its content is lost by a retry.
-func (r *Room) hold(resp *http.Response) *call.Answer {
-	a := &call.Answer{Status: resp.StatusCode, Header: resp.Header, Body: resp.Body, Length: resp.ContentLength}
+func (r *Room) hold(resp *http.Response, w *watch) *call.Answer {
+	a := &call.Answer{Status: resp.StatusCode, Header: resp.Header, Body: w, Length: resp.ContentLength}
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	a.Stream = media == "text/event-stream" && resp.StatusCode < 300
+	switch p := r.patience; {
+	case resp.StatusCode >= 400:
+		w.answered(resp.Body, p.Silence, p.Silence)
+	case a.Stream:
+		w.answered(resp.Body, p.Begin, p.Silence)
+	default:
+		w.answered(resp.Body, p.Whole, p.Whole)
+	}
 	switch {
 	case resp.StatusCode >= 400:
 		r.holdError(a)

@@ -42,15 +42,21 @@ type Book struct {
 func New() *Book {
 	bundle := i18n.NewBundle(language.English)
 	b := &Book{speakers: map[string]speaker{}}
+	var details []detail
 	for _, lang := range languages {
-		if _, err := bundle.LoadMessageFileFS(files, lang+".json"); err != nil {
+		file, err := bundle.LoadMessageFileFS(files, lang+".json")
+		if err != nil {
 			panic("words: " + err.Error())
+		}
+		if lang == languages[0] {
+			details = detailsOf(file)
 		}
 	}
 	for _, lang := range languages {
 		b.speakers[lang] = speaker{
 			texts:   i18n.NewLocalizer(bundle, lang),
 			numbers: message.NewPrinter(language.Make(lang)),
+			details: details,
 		}
 	}
 	return b
@@ -134,13 +140,14 @@ func blockID(v call.Verdict) string {
 type speaker struct {
 	texts   *i18n.Localizer
 	numbers *message.Printer
+	details []detail
 }
 
 // blanks are the facts that a message may mention.
 func (s speaker) blanks(r *call.Refusal) map[string]string {
-	detail := r.Detail
+	detail := s.detail(r.Detail)
 	if r.Reason >= call.ClientGone {
-		detail = r.Error()
+		detail = r.Error() // a defect is told as it is, for whoever mends it
 	}
 	return map[string]string{
 		"Detail":    detail,

@@ -108,6 +108,36 @@ func TestEveryRefusalHasWords(t *testing.T) {
 	}
 }
 
+// TestDetails: what rooms say in English is said in Chinese too, and unchanged
+// in English; what is not known stays as it is.
+func TestDetails(t *testing.T) {
+	b := words.New()
+	for en, zh := range map[string]string{
+		"the request has no body; a JSON object is needed":                "请求没有正文，这里需要一个 JSON 对象",
+		"the body is over 32 MiB, the upstream's limit for this endpoint": "正文超过了 32 MiB，这是上游对这个接口的限制",
+		`weir-class must be interactive, normal or batch, not "fast"`:     `weir-class 只能是 interactive、normal 或 batch，不能是 "fast"`,
+		`weir-max-wait must be a duration such as 90s or 2m, not "long"`:  `weir-max-wait 应该是 90s、2m 这样的时长，不能是 "long"`,
+		"no such path: /v2": "没有 /v2 这个路径",
+		`model: Field required (a string such as "claude-haiku-4-5")`:                 `缺少 model 字段（应该是一个字符串，例如 "claude-haiku-4-5"）`,
+		"the body is not valid JSON: it ends too early":                               "正文不是有效的 JSON：没有写完就结束了",
+		"the body is not valid JSON: it ends too early (at byte 20, in /model)":       "正文不是有效的 JSON：没有写完就结束了（第 20 个字节处，位于 /model）",
+		"the body is not valid JSON: invalid character 'x' after object (at byte 12)": "正文不是有效的 JSON：invalid character 'x' after object（第 12 个字节处）",
+		"the body must be one JSON object with nothing behind it":                     "正文必须是单独一个 JSON 对象，后面不能再有别的内容",
+		"stream must be true or false":                                                "stream 只能是 true 或 false",
+		"model must be a string":                                                      "model 必须是字符串",
+		"something new":                                                               "something new",
+		"no such path: /{{.Path}}":                                                    "没有 /{{.Path}} 这个路径",
+	} {
+		r := &call.Refusal{Reason: call.Malformed, Detail: en}
+		if got := b.Refusal("en", r).Message; got != en {
+			t.Errorf("in English, %q became %q", en, got)
+		}
+		if got := b.Refusal("zh", r).Message; got != "这个请求的写法有误："+zh {
+			t.Errorf("%q became %q, want %q", en, got, zh)
+		}
+	}
+}
+
 func TestWording(t *testing.T) {
 	december := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
 	late := call.Refusal{Reason: call.TimedOut, Limiter: call.InputTokens, Waited: 90 * time.Second, RetryIn: 35 * time.Second}

@@ -26,6 +26,7 @@ type settings struct {
 	log       *slog.Logger
 	transport http.RoundTripper
 	observer  call.Observer
+	memory    string // file
 	queue     admit.Config
 	classify  classify.Config
 	admins    []AdminKey
@@ -115,6 +116,16 @@ func WithClient(token, tenant string) Option {
 			s.classify.Clients = classify.Clients{}
 		}
 		s.classify.Clients.Add(token, tenant)
+		return nil
+	}
+}
+
+// WithMemory keeps in a file what accounts cannot pay, and until when, so that
+// a restarted gateway knows it. [Gateway.Run] writes the file; it holds no
+// secrets. A file that is not there yet is none of the faults.
+func WithMemory(file string) Option {
+	return func(s *settings) error {
+		s.memory = file
 		return nil
 	}
 }

@@ -60,7 +60,8 @@ func (g *Gateway) newPollers(s *settings) error {
 }
 
 // Run does what a gateway does besides answering: with an admin key, it keeps
-// the rate limits up to date. It returns when ctx is done. Without it the
+// the rate limits up to date; with a memory, it writes down which accounts
+// cannot pay. It returns when ctx is done. Without it the
 // gateway works as well, by what the headers of answers say.
 func (g *Gateway) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
@@ -69,6 +70,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 			p.client.Run(ctx, func(a ratelimits.Answer) { g.configure(p.print, a) })
 		})
 	}
+	wg.Go(func() { g.remember(ctx) })
 	<-ctx.Done()
 	wg.Wait()
 	return nil

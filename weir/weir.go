@@ -44,7 +44,8 @@ type Gateway struct {
 	corridor  *flow.Corridor
 	admission *admit.Room
 	keys      *keys.Room
-	pooled    bool // whether the gateway pays with keys of its own
+	memory    string // file of the accounts' states; "": none
+	pooled    bool   // whether the gateway pays with keys of its own
 	metrics   *metrics
 	recent    *recent
 	pollers   []poller
@@ -72,6 +73,7 @@ func New(opts ...Option) (*Gateway, error) {
 	}
 	g.admission = admit.New(s.queue, quota.BuiltinGroups())
 	g.keys, g.pooled = keys.New(s.keys), len(s.keys) > 0
+	g.recall(s.memory)
 	g.metrics = newMetrics(g)
 	estimator := estimate.New()
 	g.corridor = &flow.Corridor{

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,9 +20,9 @@ import (
 
 // serveFlags override the file and the environment where they are given.
 type serveFlags struct {
-	file, listen, admin, upstream string
-	drain                         time.Duration
-	verbose                       bool
+	file, listen, admin, upstream, data string
+	drain                               time.Duration
+	verbose                             bool
 }
 
 func serveCommand(e env) *cobra.Command {
@@ -40,6 +41,7 @@ func serveCommand(e env) *cobra.Command {
 	flags.StringVar(&f.listen, "listen", "", "address of the data plane (default 127.0.0.1:8787)")
 	flags.StringVar(&f.admin, "admin", "", "address of the dashboard and admin API, or off (default 127.0.0.1:8788)")
 	flags.StringVar(&f.upstream, "upstream", "", "address of the API (default https://api.anthropic.com)")
+	flags.StringVar(&f.data, "data", "", "folder for what outlives a restart (default: nothing does)")
 	flags.DurationVar(&f.drain, "drain", 30*time.Second, "how long calls under way may go on after a stop")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log every call")
 	return cmd
@@ -54,6 +56,7 @@ func effective(e env, f serveFlags) (config.Config, error) {
 	c.Listen = cmp.Or(f.listen, c.Listen)
 	c.Admin = cmp.Or(f.admin, c.Admin)
 	c.Upstream = cmp.Or(f.upstream, c.Upstream)
+	c.Data = cmp.Or(f.data, c.Data)
 	return c, c.Check()
 }
 
@@ -140,6 +143,9 @@ func newGateway(c config.Config, e env, log *slog.Logger) (*weir.Gateway, error)
 	opts := []weir.Option{
 		weir.WithUpstream(c.Upstream), weir.WithLogger(log), weir.WithMaxWait(c.Queue.MaxWait.D()),
 		weir.WithQueueBound(c.Queue.MaxWaiting, c.Queue.MaxBytes), weir.WithExactCounts(c.Queue.CountAbove),
+	}
+	if c.Data != "" {
+		opts = append(opts, weir.WithMemory(filepath.Join(c.Data, "accounts.json")))
 	}
 	list, err := resolveKeys(c, e)
 	errs := []error{err}

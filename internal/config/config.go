@@ -20,6 +20,7 @@ type Config struct {
 	Listen   string `yaml:"listen" jsonschema:"description=address of the data plane"`
 	Admin    string `yaml:"admin" jsonschema:"description=address of the admin plane; off turns it off"`
 	Upstream string `yaml:"upstream" jsonschema:"description=address of the API"`
+	Data     string `yaml:"data,omitempty" jsonschema:"description=folder for what outlives a restart; none: nothing does"`
 
 	Keys    []Key    `yaml:"keys,omitempty" jsonschema:"description=API keys of the pool; none: each caller pays with its own"`
 	Clients []Client `yaml:"clients,omitempty" jsonschema:"description=who may use the pool; none: anybody on loopback"`
@@ -85,6 +86,7 @@ func Load(file string, getenv func(string) string) (Config, error) {
 	}
 	for name, field := range map[string]*string{
 		"WEIR_LISTEN": &c.Listen, "WEIR_ADMIN": &c.Admin, "WEIR_UPSTREAM": &c.Upstream,
+		"WEIR_DATA": &c.Data,
 	} {
 		if v := getenv(name); v != "" {
 			*field = v

@@ -25,6 +25,8 @@ const maxStates = 10_000
 type Room struct {
 	pool atomic.Pointer[[]call.Key] // replaced as a whole
 
+	changed chan struct{} // capacity 1
+
 	mu     sync.Mutex // guards the maps
 	owner  map[string]string
 	blocks map[string]*block // by organization or fingerprint
@@ -38,7 +40,7 @@ type block struct {
 
 // New returns the room. An empty pool means pass-through mode.
 func New(pool []call.Key) *Room {
-	r := &Room{owner: map[string]string{}, blocks: map[string]*block{}}
+	r := &Room{owner: map[string]string{}, blocks: map[string]*block{}, changed: make(chan struct{}, 1)}
 	r.pool.Store(&pool)
 	return r
 }
@@ -102,9 +104,13 @@ func (r *Room) Observe(now time.Time, key call.Key, l call.Limits, v call.Verdic
 			return // the caller's own mistake, which the upstream tells best
 		}
 		r.blocks[r.scope(key, v)] = &block{verdict: v, since: now, probe: now.Add(Recheck)}
+		r.tell()
 	case v.Kind == call.OK:
 		for _, scope := range r.scopes(key) {
-			delete(r.blocks, scope)
+			if r.blocks[scope] != nil {
+				delete(r.blocks, scope)
+				r.tell()
+			}
 		}
 	}
 }

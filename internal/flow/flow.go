@@ -202,8 +202,8 @@ func tellWait(c *call.Call, key call.Key, r *call.Refusal) {
 // deliver hands an answer to the accountant, who owns the permit from then on.
 // The headers are observed after the usage, which they include.
 func (f *Corridor) deliver(c *call.Call, permit *call.Permit, a *call.Answer) *http.Response {
-	if a.Verdict.Account() {
-		// Some clients retry every 429; this one no retry can mend.
+	if a.Verdict.Account() || (a.Status == http.StatusTooManyRequests && !a.Verdict.Transient()) {
+		// Clients retry every 429; this one no retry can mend.
 		a.Header.Set("X-Should-Retry", "false")
 	}
 	body := f.Account.Open(c, permit, a)

@@ -3,6 +3,7 @@ package keys
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
@@ -61,9 +62,7 @@ func (r *Room) Recall(now time.Time, data []byte) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for print, owner := range m.Owners {
-		r.owner[print] = owner
-	}
+	maps.Copy(r.owner, m.Owners)
 	for scope, b := range m.Blocks {
 		kind, known := kindOf(b.Kind)
 		if !known || (!b.Until.IsZero() && !now.Before(b.Until)) {

@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/weir-gateway/weir/sim"
 )
 
 // fullStream has one of everything that an answer may be made of, as the API
@@ -275,4 +279,126 @@ func TestSlowReaderIsNoStall(t *testing.T) {
 			t.Errorf("got %q, %v", got, err)
 		}
 	})
+}
+
+// storm is a house before a simulator in which something goes wrong for a time.
+type storm struct {
+	*house
+	api *sim.Server
+
+	mu    sync.Mutex // guards everything below
+	took  []time.Duration
+	bad   map[int]int // answers other than whole ones
+	began time.Time
+	sore  time.Duration // after began, the last call began that failed or took long
+}
+
+// newStorm lets the fault strike calls of a generous organization.
+func newStorm(t *testing.T, f sim.Fault) *storm {
+	t.Helper()
+	api, err := sim.New(sim.Config{
+		Scenario: &sim.Scenario{Faults: []sim.Fault{f}}, Seed: 1, Tier: "scale",
+		Timing: sim.Timing{TTFT: 500 * time.Millisecond, TokensPerSecond: 100},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &storm{house: newHouse(t, api.ServeHTTP), api: api, bad: map[int]int{}, began: time.Now()}
+}
+
+// call makes one call, every other one of them streaming.
+func (s *storm) call(t *testing.T, i int) time.Duration {
+	body := request
+	if i%2 == 1 {
+		body = streamed
+	}
+	body = strings.Replace(body, `"max_tokens":10`, `"max_tokens":100`, 1)
+	began := time.Now()
+	resp, got := s.post(t, body, "Weir-Max-Wait", "3m", "Anthropic-Version", "2023-06-01")
+	took := time.Since(began)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.took = append(s.took, took)
+	whole := strings.Contains(got, `"output_tokens"`) && !strings.Contains(got, "event: error")
+	if !whole {
+		s.bad[resp.StatusCode]++
+	}
+	if !whole || took > 3*time.Second {
+		s.sore = max(s.sore, began.Sub(s.began))
+	}
+	return took
+}
+
+// rage makes calls at an even pace for d, and waits until all have ended.
+func (s *storm) rage(t *testing.T, perSecond int, d time.Duration) {
+	var wg sync.WaitGroup
+	for i := range perSecond * int(d/time.Second) {
+		wg.Go(func() { s.call(t, i) })
+		time.Sleep(time.Second / time.Duration(perSecond))
+	}
+	wg.Wait()
+	slices.Sort(s.took)
+}
+
+func (s *storm) quantile(q float64) time.Duration { return s.took[int(q*float64(len(s.took)-1))] }
+
+// TestOverloadIsAbsorbed lets a fifth of all calls meet a 529 for 40 s.
+func TestOverloadIsAbsorbed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fifth := 0.2
+		s := newStorm(t, sim.Fault{Kind: sim.FaultOverloaded, For: sim.Duration(40 * time.Second), Probability: &fifth})
+		s.rage(t, 10, time.Minute)
+		stats := s.api.Stats()
+		calls := int64(len(s.took))
+		extra := float64(stats.Requests-calls) / float64(calls)
+		t.Logf("%d calls, %d upstream (+%.1f %%), %d x 529; took %v at the median, %v at p95, %v at most",
+			calls, stats.Requests, 100*extra, stats.Status[529], s.quantile(0.5), s.quantile(0.95), s.quantile(1))
+		if len(s.bad) > 0 || extra > 0.25 || stats.Status[529] < 50 {
+			t.Errorf("failures by status: %v; %.1f %% extra calls, want at most 25 %%", s.bad, 100*extra)
+		}
+		if s.inFlight() != 0 {
+			t.Errorf("%d permits were not settled", s.inFlight())
+		}
+		if took := s.call(t, 0); took > 2*time.Second {
+			t.Errorf("after the storm a call took %v", took)
+		}
+	})
+}
+
+// TestOutageIsOvercome lets every call fail for a minute. Overload is waited
+// out; other failures cost retries, which are rationed, so that some calls give
+// up. Calls that come later notice nothing.
+func TestOutageIsOvercome(t *testing.T) {
+	const from, lasts = 10 * time.Second, time.Minute
+	for kind, c := range map[string]struct {
+		lost  int           // calls, at most
+		extra float64       // upstream calls per call, at most
+		sore  time.Duration // behind the end of the outage
+	}{
+		sim.FaultOverloaded:  {0, 4, 30 * time.Second},
+		sim.FaultServerError: {150, 0.5, 2 * time.Second},
+		sim.FaultReset:       {150, 0.5, 2 * time.Second},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStorm(t, sim.Fault{Kind: kind, At: sim.Duration(from), For: sim.Duration(lasts)})
+				s.rage(t, 5, 2*time.Minute)
+				stats, lost := s.api.Stats(), 0
+				for _, n := range s.bad {
+					lost += n
+				}
+				extra := float64(stats.Requests)/float64(len(s.took)) - 1
+				sore := s.sore - from - lasts
+				t.Logf("%d calls, %d upstream, lost %v; took %v at the median, %v at p95, %v at most; calls from %v behind the end on noticed nothing",
+					len(s.took), stats.Requests, s.bad, s.quantile(0.5), s.quantile(0.95), s.quantile(1), sore)
+				if lost > c.lost || extra > c.extra || sore > c.sore {
+					t.Errorf("%d calls were lost, %.2f extra calls for each, sore until %v behind the end; want %d, %.2f, %v",
+						lost, extra, sore, c.lost, c.extra, c.sore)
+				}
+				if s.inFlight() != 0 {
+					t.Errorf("%d permits were not settled", s.inFlight())
+				}
+			})
+		})
+	}
 }

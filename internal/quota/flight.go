@@ -173,7 +173,9 @@ func (g *Group) Reject(now time.Time, f *Flight, l call.Limits, v call.Verdict) 
 		g.hold = later(g.hold, now.Add(v.RetryAfter))
 	}
 	switch v.Kind {
-	case call.Concurrency, call.Overloaded:
+	case call.Overloaded:
+		g.window.overloaded(now, g.flow.active)
+	case call.Concurrency:
 		g.window.shrink(g.flow.active)
 	case call.Ramp:
 		g.surprises++

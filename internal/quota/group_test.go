@@ -233,6 +233,52 @@ func TestConcurrencyComplaintsShrinkTheWindow(t *testing.T) {
 	}
 }
 
+func TestOverloadShrinksTheWindowOnceInFifteenSeconds(t *testing.T) {
+	g := known(1)
+	var flights []*quota.Flight
+	for range 20 {
+		flights = append(flights, reserve(g, epoch, quota.Demand{Input: 10}))
+	}
+	// fill sends as many calls as may be under way at now.
+	fill := func(now time.Time) {
+		for g.Check(now, quota.Demand{Input: 10}).Wait == 0 {
+			flights = append(flights, reserve(g, now, quota.Demand{Input: 10}))
+		}
+	}
+	overload := func(now time.Time, n int) {
+		for range n {
+			g.Reject(now, flights[0], call.Limits{}, call.Verdict{Kind: call.Overloaded})
+			flights = flights[1:]
+		}
+	}
+	for _, step := range []struct {
+		after time.Duration
+		swarm int
+		want  int // calls under way, at most
+	}{
+		{0, 10, 16},               // 0.8 × 20, however many complain
+		{14 * time.Second, 3, 16}, // not again so soon
+		{15 * time.Second, 5, 13}, // 0.8 × 16
+		{29 * time.Second, 1, 13},
+		{31 * time.Second, 2, 11}, // 0.8 × 12.8
+	} {
+		now := epoch.Add(step.after)
+		overload(now, step.swarm)
+		if fill(now); len(flights) != step.want {
+			t.Fatalf("after %v: %d calls may be under way, want %d", step.after, len(flights), step.want)
+		}
+	}
+	for range 100 { // it recovers
+		g.Observe(epoch.Add(40*time.Second), flights[0], header(epoch.Add(40*time.Second), 0.9))
+		g.Settle(epoch.Add(40*time.Second), flights[0], call.Usage{Exact: true})
+		flights = flights[1:]
+		fill(epoch.Add(40 * time.Second))
+	}
+	if len(flights) < 16 {
+		t.Errorf("after a hundred answers %d calls may be under way, want 16 and more", len(flights))
+	}
+}
+
 func TestOldAnswerDoesNotBringBackAnOldLimit(t *testing.T) {
 	g := known(1)
 	old := reserve(g, epoch.Add(time.Second), quota.Demand{Input: 10})

@@ -72,7 +72,7 @@ func TestKeysOfOneOrganizationAddNothing(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPool(t, organizations...)
-			report, limited := p.run(t, 6*time.Minute)
+			report, limited := p.run(t, 4*time.Minute)
 			tokens[name] = float64(report.InputTokens)
 			t.Logf("%s: %d of %d answered, %d input tokens, %d x 429 upstream", name, report.OK, report.Asked, report.InputTokens, limited)
 			if report.OK != report.Asked || limited > 2 {
@@ -93,7 +93,7 @@ func TestKeysOfOneOrganizationAddNothing(t *testing.T) {
 func TestKeysAreReplacedUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, []string{"sk-ant-a"}, []string{"sk-ant-b"}, []string{"sk-ant-c"})
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		done := make(chan struct{})
 		go func() {
@@ -106,9 +106,9 @@ func TestKeysAreReplacedUnderLoad(t *testing.T) {
 				time.Sleep(7 * time.Second) // of the bubble
 			}
 		}()
-		report, limited := p.run(t, 5*time.Minute)
+		report, limited := p.run(t, 2*time.Minute)
 		<-done
-		if report.OK != report.Asked || report.OK < 100 || limited > 3 {
+		if report.OK != report.Asked || report.OK < 40 || limited > 3 {
 			t.Errorf("%d of %d answered, %d x 429 upstream", report.OK, report.Asked, limited)
 		}
 		if err := p.g.SetAPIKeys(nil); err == nil {

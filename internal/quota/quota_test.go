@@ -35,20 +35,20 @@ func workloads() map[string]func(*plan) {
 		"json":        func(p *plan) { p.json = true },
 		"small-org":   func(p *plan) { p.limits = limits(50, 30e3, 8e3); p.input = between(500, 4000) },
 		"newcomer":    func(p *plan) { p.limits = limits(5, 10e3, 4e3); p.input = between(200, 1500); p.lifetime = time.Hour },
-		"rpm-600":     func(p *plan) { p.input = between(50, 200); p.output = between(10, 60) },
+		"rpm-600":     func(p *plan) { p.input = between(50, 200); p.output = between(10, 60); p.lifetime = 4 * time.Minute },
 		"rpm-50": func(p *plan) {
 			p.limits = limits(50, 600e3, 120e3)
 			p.input = between(50, 200)
 			p.output = between(10, 60)
 		},
-		"output-bound": func(p *plan) { p.input = between(50, 500); p.output = lognormal(1500, 0.8); p.agents = 200 },
+		"output-bound": func(p *plan) { p.input = between(50, 500); p.output = lognormal(1500, 0.8); p.agents = 100 },
 		"output-json": func(p *plan) {
 			p.input = between(50, 500)
 			p.output = lognormal(1500, 0.8)
-			p.agents = 200
+			p.agents = 100
 			p.json = true
 		},
-		"big":          func(p *plan) { p.limits = limits(10e3, 2e6, 400e3); p.agents = 300 },
+		"big":          func(p *plan) { p.limits = limits(10e3, 2e6, 400e3); p.agents = 300; p.lifetime = 4 * time.Minute },
 		"huge-context": func(p *plan) { p.input = lognormal(60e3, 0.6); p.input = capAt(p.input, 500e3); p.lifetime = time.Hour },
 		"foreign-30": func(p *plan) {
 			p.changes = []time.Duration{6 * time.Minute}

@@ -21,7 +21,8 @@ var (
 	}
 	sideRooms = []string{
 		"internal/batch", "internal/config", "internal/dash", "internal/ledger",
-		"internal/load", "internal/ratelimits", "internal/share", "internal/top",
+		"internal/load", "internal/ratelimits", "internal/sentinel", "internal/share",
+		"internal/top",
 	}
 	house = join([]string{"call", "internal/flow"}, cellar, rooms, sideRooms)
 )

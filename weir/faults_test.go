@@ -3,7 +3,9 @@ package weir_test
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weir-gateway/weir/sim"
+	"github.com/weir-gateway/weir/weir"
 )
 
 // fullStream has one of everything that an answer may be made of, as the API
@@ -279,6 +282,45 @@ func TestSlowReaderIsNoStall(t *testing.T) {
 			t.Errorf("got %q, %v", got, err)
 		}
 	})
+}
+
+// freezer accepts connections, but holds the first of them as a process does
+// that was stopped: the kernel takes the bytes, and nobody reads them.
+type freezer struct {
+	net.Listener
+	once sync.Once
+	held net.Conn
+}
+
+func (f *freezer) Accept() (net.Conn, error) {
+	f.once.Do(func() { f.held, _ = f.Listener.Accept() })
+	return f.Listener.Accept()
+}
+
+func TestFrozenUpstream(t *testing.T) {
+	api := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serveEvents(w, events) }))
+	frozen := &freezer{Listener: api.Listener}
+	api.Listener = frozen
+	api.Start()
+	defer api.Close()
+	g, err := weir.New(weir.WithUpstream(api.URL), weir.WithPatience(weir.Patience{Begin: 100 * time.Millisecond}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	front := httptest.NewServer(g.Handler())
+	defer front.Close()
+	resp, got := post(t, front.URL+"/v1/messages", streamed)
+	if got != events || resp.Header.Get("Weir-Attempts") != "2" {
+		t.Errorf("after %s attempts: %q", resp.Header.Get("Weir-Attempts"), got)
+	}
+	defer frozen.held.Close()
+	if rest, err := io.ReadAll(frozen.held); err != nil || !strings.HasPrefix(string(rest), "POST /v1/messages") {
+		t.Errorf("the frozen connection was not closed: %v", err) // or the reading of it would not have ended
+	}
+	if _, err := weir.New(weir.WithPatience(weir.Patience{Silence: -1})); err == nil {
+		t.Error("a negative patience was taken")
+	}
 }
 
 // storm is a house before a simulator in which something goes wrong for a time.

@@ -10,6 +10,7 @@ import (
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/admit"
 	"github.com/weir-gateway/weir/internal/classify"
+	"github.com/weir-gateway/weir/internal/upstream"
 )
 
 // DefaultUpstream is the API that calls are sent to.
@@ -32,6 +33,7 @@ type settings struct {
 	admins    []AdminKey
 
 	countAbove call.Tokens
+	patience   upstream.Patience
 }
 
 // collect applies the options and reports all their faults at once.
@@ -163,6 +165,23 @@ func WithMaxWait(d time.Duration) Option {
 			return fmt.Errorf("the longest wait must be positive, not %v", d)
 		}
 		s.classify.MaxWait = d
+		return nil
+	}
+}
+
+// Patience is how long the API may send nothing at all before a call counts as
+// failed; see [WithPatience].
+type Patience = upstream.Patience
+
+// WithPatience says when an API that has fallen silent is given up. Before the
+// first content of an answer the call is sent again, and after it the client
+// gets an error event. Fields that are 0 leave a default.
+func WithPatience(p Patience) Option {
+	return func(s *settings) error {
+		if min(p.Begin, p.Silence, p.Whole) < 0 {
+			return fmt.Errorf("patience must not be negative: %+v", p)
+		}
+		s.patience = p
 		return nil
 	}
 }

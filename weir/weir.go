@@ -82,7 +82,7 @@ func New(opts ...Option) (*Gateway, error) {
 		Keys:     g.keys,
 		Admit:    g.admission,
 		Expect:   g.admission.Expect,
-		Upstream: sender,
+		Upstream: sender.With(s.patience),
 		Limits:   limits.Read,
 		Account:  account.New(observers{g.metrics, g.recent, s.observer}, estimator.Learn),
 		Budget:   flow.NewBudget(),

@@ -408,8 +408,8 @@ func TestOverloadIsAbsorbed(t *testing.T) {
 }
 
 // TestOutageIsOvercome lets every call fail for a minute. Overload is waited
-// out; other failures cost retries, which are rationed, so that some calls give
-// up. Calls that come later notice nothing.
+// out; other failures open the breaker, which refuses the calls that come then
+// at once. Those that come after the next probe notice nothing.
 func TestOutageIsOvercome(t *testing.T) {
 	const from, lasts = 10 * time.Second, time.Minute
 	for kind, c := range map[string]struct {
@@ -418,8 +418,8 @@ func TestOutageIsOvercome(t *testing.T) {
 		sore  time.Duration // behind the end of the outage
 	}{
 		sim.FaultOverloaded:  {0, 4, 30 * time.Second},
-		sim.FaultServerError: {150, 0.5, 2 * time.Second},
-		sim.FaultReset:       {150, 0.5, 2 * time.Second},
+		sim.FaultServerError: {300, 0.5, 7 * time.Second},
+		sim.FaultReset:       {300, 0.5, 7 * time.Second},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/breaker"
 )
 
 // metrics turns events and reports into Prometheus metrics. All label values
@@ -81,11 +82,13 @@ var (
 	descInFlight  = prometheus.NewDesc("weir_in_flight", "Calls under way to the upstream.", []string{"organization", "group"}, nil)
 	descSurprises = prometheus.NewDesc("weir_upstream_429_total", "429s that the quota model did not foresee: defects of the model.", nil, nil)
 	descBlocked   = prometheus.NewDesc("weir_key_blocked", "1 while a key or its organization cannot pay.", []string{"name"}, nil)
+	descBreaker   = prometheus.NewDesc("weir_breaker_state", "0 closed, 1 half-open, 2 open; only of what has ever opened.", []string{"scope"}, nil)
+	descChanges   = prometheus.NewDesc("weir_breaker_changes_total", "How often the breaker went to that state.", []string{"scope", "to"}, nil)
 )
 
 // Describe implements [prometheus.Collector].
 func (r *reports) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descLimit, descRemaining, descWaiting, descInFlight, descSurprises, descBlocked} {
+	for _, d := range []*prometheus.Desc{descLimit, descRemaining, descWaiting, descInFlight, descSurprises, descBlocked, descBreaker, descChanges} {
 		ch <- d
 	}
 }
@@ -106,6 +109,12 @@ func (r *reports) Collect(ch chan<- prometheus.Metric) {
 			blocked = 1
 		}
 		gauge(descBlocked, blocked, k.Name)
+	}
+	for _, b := range r.g.guard.report() {
+		gauge(descBreaker, float64(b.State), b.Scope)
+		for to, n := range b.Changes {
+			ch <- prometheus.MustNewConstMetric(descChanges, prometheus.CounterValue, float64(n), b.Scope, breaker.State(to).String())
+		}
 	}
 	for _, l := range r.g.Queue().Lanes {
 		gauge(descWaiting, float64(l.Waiting), l.Organization, l.Group)

@@ -33,6 +33,7 @@ type settings struct {
 	admins    []AdminKey
 
 	countAbove call.Tokens
+	breaker    Breaker
 	patience   upstream.Patience
 }
 

@@ -48,6 +48,7 @@ type Gateway struct {
 	pooled    bool   // whether the gateway pays with keys of its own
 	metrics   *metrics
 	recent    *recent
+	guard     *guard // nil: none
 	pollers   []poller
 	transport *http.Transport // ours to close; nil if the user brought one
 	draining  atomic.Bool
@@ -74,6 +75,9 @@ func New(opts ...Option) (*Gateway, error) {
 	g.admission = admit.New(s.queue, quota.BuiltinGroups())
 	g.keys, g.pooled = keys.New(s.keys), len(s.keys) > 0
 	g.recall(s.memory)
+	if g.guard, err = newGuard(s.breaker, s.upstream); err != nil {
+		return nil, err
+	}
 	g.metrics = newMetrics(g)
 	estimator := estimate.New()
 	g.corridor = &flow.Corridor{
@@ -86,6 +90,9 @@ func New(opts ...Option) (*Gateway, error) {
 		Limits:   limits.Read,
 		Account:  account.New(observers{g.metrics, g.recent, s.observer}, estimator.Learn),
 		Budget:   flow.NewBudget(),
+	}
+	if g.guard != nil {
+		g.corridor.Breaker = g.guard
 	}
 	if s.countAbove > 0 {
 		k := &counter{keys: g.keys, expect: g.admission.Expect, upstream: sender}

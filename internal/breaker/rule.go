@@ -49,12 +49,16 @@ type Rule struct {
 	ProbeTimeoutMs               uint32  `json:"probeTimeoutMs,omitempty"` // then a probe has failed; default 30 s
 }
 
-// DefaultRules hold where no others are given: half of the calls fail, or wait
-// a minute for their first token.
+// DefaultRules hold where no others are given: half of many calls fail, or
+// nearly all of a few, or most wait a minute for their first token. Chance
+// fails one call in five without tripping any.
 func DefaultRules() []Rule {
 	return []Rule{{
 		ID: "errors", Resource: "*", Strategy: ErrorRatio, Threshold: 0.5,
 		MinRequestAmount: 20, StatIntervalMs: 20_000, RetryTimeoutMs: 5_000,
+	}, {
+		ID: "outage", Resource: "*", Strategy: ErrorRatio, Threshold: 0.9,
+		MinRequestAmount: 10, StatIntervalMs: 30_000, RetryTimeoutMs: 5_000,
 	}, {
 		ID: "slow", Resource: "*", Strategy: SlowRatio, Threshold: 0.8, MaxAllowedRtMs: 60_000,
 		MinRequestAmount: 20, StatIntervalMs: 60_000, RetryTimeoutMs: 10_000, ProbeTimeoutMs: 60_000,

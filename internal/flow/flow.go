@@ -52,6 +52,7 @@ type Corridor struct {
 	Limits   func(http.Header) call.Limits
 	Account  accountant
 	Budget   *Budget
+	Breaker  breaker // nil: none
 }
 
 // Do is the whole story of a call. The response's body must be closed. The
@@ -115,13 +116,24 @@ func (f *Corridor) passage(ctx context.Context, c *call.Call) (call.Key, *call.P
 // answer to deliver or no use in going on.
 func (f *Corridor) attempts(ctx context.Context, c *call.Call) (*http.Response, error) {
 	var last call.Verdict
-	for {
+	for fresh := true; ; fresh = false {
+		if err := f.shut(ctx, c, last, fresh); err != nil {
+			return nil, err
+		}
 		key, permit, err := f.admit(ctx, c, last)
 		if err != nil {
 			return nil, err
 		}
 		sent := time.Now()
-		a := f.Upstream.Send(ctx, c, key)
+		a, no := f.send(ctx, c, key)
+		if no != nil {
+			permit.Release(sent)
+			c.Attempts-- // it was none
+			if err := hold(ctx, c, no, last, false); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		a.Limits = f.Limits(a.Header)
 		c.Tell(call.Attempt{
 			At: sent, Wait: permit.Wait, Key: key.Name,

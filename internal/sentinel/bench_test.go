@@ -8,7 +8,7 @@ import (
 )
 
 // BenchmarkCall is what a breaker costs a request: asked, told of the first
-// token, told of the end, with the two default rules.
+// token, told of the end, with the default rules.
 func BenchmarkCall(b *testing.B) {
 	for name, build := range cores {
 		b.Run(name, func(b *testing.B) {

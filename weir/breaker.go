@@ -1,0 +1,149 @@
+package weir
+
+import (
+	"errors"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/breaker"
+)
+
+// Breaker says when the gateway stops sending to an upstream that fails: calls
+// that come then are refused at once, and a few probes find out when it serves
+// again. It watches each model apart. 429s never count.
+type Breaker struct {
+	Off   bool
+	Rules []byte // circuit-breaking rules in Sentinel's JSON; nil: the default
+	// Core counts; nil is the built-in one. It is for the commands of this
+	// module, which choose Sentinel.
+	Core breaker.Builder
+}
+
+// WithBreaker sets the circuit breaker. Without it the gateway has one with
+// default rules.
+func WithBreaker(b Breaker) Option {
+	return func(s *settings) error {
+		if b.Rules != nil {
+			if _, err := breaker.Parse(b.Rules); err != nil {
+				return err
+			}
+		}
+		s.breaker = b
+		return nil
+	}
+}
+
+// guard is the breaker as the corridor asks it: by model, with verdicts, from
+// many goroutines.
+type guard struct {
+	host string
+
+	mu         sync.Mutex
+	engine     *breaker.Engine // guarded by mu
+	overloaded map[string]bool // scopes whose last failure was overload; bounded; guarded by mu
+}
+
+// maxOverloaded bounds guard.overloaded: models are named by clients.
+const maxOverloaded = 256
+
+// newGuard returns nil if the breaker is off.
+func newGuard(b Breaker, upstream string) (*guard, error) {
+	if b.Off {
+		return nil, nil
+	}
+	rules := breaker.DefaultRules()
+	if b.Rules != nil {
+		var err error
+		if rules, err = breaker.Parse(b.Rules); err != nil {
+			return nil, err
+		}
+	}
+	u, err := url.Parse(upstream)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := breaker.New(rules, b.Core)
+	return &guard{host: u.Host, engine: engine, overloaded: map[string]bool{}}, err
+}
+
+// Check refuses a call that an open breaker would not let pass.
+func (g *guard) Check(now time.Time, model string) *call.Refusal {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	scope := g.host + "/" + model
+	return g.refusal(scope, g.engine.Check(now, scope))
+}
+
+// Begin refuses an attempt, or returns whom to tell of its answer.
+func (g *guard) Begin(now time.Time, model string) (func(time.Time, *call.Answer), *call.Refusal) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	scope := g.host + "/" + model
+	permit, refused := g.engine.Acquire(now, scope)
+	if refused != nil {
+		return nil, g.refusal(scope, refused)
+	}
+	return func(now time.Time, a *call.Answer) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if a != nil && a.Stream {
+			permit.FirstToken(now) // a stream is held until then
+		}
+		o := outcome(a)
+		permit.Done(now, o)
+		if o == breaker.Failed {
+			g.note(scope, a.Verdict.Kind == call.Overloaded)
+		}
+	}, nil
+}
+
+// note remembers whether the last failure was overload.
+func (g *guard) note(scope string, overloaded bool) {
+	if !overloaded {
+		delete(g.overloaded, scope)
+		return
+	}
+	if len(g.overloaded) >= maxOverloaded {
+		clear(g.overloaded) // those that still are will say so again
+	}
+	g.overloaded[scope] = true
+}
+
+// report lists the breakers that have ever opened.
+func (g *guard) report() []breaker.Status {
+	if g == nil {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.engine.Report()
+}
+
+// outcome is what an answer tells of its upstream.
+func outcome(a *call.Answer) breaker.Outcome {
+	switch {
+	case a == nil:
+		return breaker.Ignored
+	case a.Verdict.Kind == call.OK:
+		return breaker.Succeeded
+	}
+	switch a.Verdict.Effect() {
+	case call.EaseModel, call.CountFailure:
+		return breaker.Failed
+	}
+	return breaker.Ignored
+}
+
+// refusal puts what the engine says into the house's words.
+func (g *guard) refusal(scope string, r *breaker.Refused) *call.Refusal {
+	if r == nil {
+		return nil
+	}
+	out := &call.Refusal{Reason: call.UpstreamDown, RetryIn: r.RetryIn, Cause: errors.New(r.String())}
+	if g.overloaded[scope] {
+		out.Verdict.Kind = call.Overloaded
+	}
+	return out
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/weir-gateway/weir/internal/config"
 	"github.com/weir-gateway/weir/internal/dash"
+	"github.com/weir-gateway/weir/internal/sentinel"
 	"github.com/weir-gateway/weir/weir"
 )
 
@@ -143,6 +144,7 @@ func newGateway(c config.Config, e env, log *slog.Logger) (*weir.Gateway, error)
 	opts := []weir.Option{
 		weir.WithUpstream(c.Upstream), weir.WithLogger(log), weir.WithMaxWait(c.Queue.MaxWait.D()),
 		weir.WithQueueBound(c.Queue.MaxWaiting, c.Queue.MaxBytes), weir.WithExactCounts(c.Queue.CountAbove),
+		weir.WithBreaker(weir.Breaker{Core: sentinel.Build}),
 	}
 	if c.Data != "" {
 		opts = append(opts, weir.WithMemory(filepath.Join(c.Data, "accounts.json")))

@@ -158,12 +158,6 @@ func (q *Queue) Send(it *Item) {
 	}
 }
 
-// Pass counts a call that never waited because nobody did.
-func (q *Queue) Pass(it *Item) {
-	q.Push(it)
-	q.Send(it)
-}
-
 // account gives every waiting class its share of what was just sent as a
 // credit, and takes from the sender's what it used.
 func (q *Queue) account(it *Item) {

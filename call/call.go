@@ -103,6 +103,8 @@ type Key struct {
 	Print  string // fingerprint: stable, not reversible, safe to show
 	Secret Secret
 	Bearer bool // send as Authorization: Bearer instead of x-api-key
+
+	Upstream string // address of the API that takes it; "": the gateway's
 }
 
 // Forecast says how long a call would have to wait if the key with the given

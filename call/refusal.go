@@ -23,6 +23,7 @@ const (
 	AccountBlocked                // spend cap, credit, key: see Verdict
 	UpstreamDown                  // transient failures until the deadline
 	Draining                      // the gateway is shutting down
+	RuleRefused                   // a rule of the gateway's own protection; see Rule
 	ClientGone                    // the caller went away
 	NotReplayable                 // body of an unmetered endpoint broke off
 	InternalFailure               // a defect of Weir
@@ -33,6 +34,7 @@ const (
 type Refusal struct {
 	Reason  Reason
 	Detail  string // what exactly is wrong, for the caller to mend
+	Rule    string // the name of the rule that refuses, of a breaker or of protection
 	Limiter Limiter
 	Need    Tokens        // what the call needs of Limiter
 	Limit   Tokens        // what Limiter holds
@@ -64,6 +66,7 @@ func (r Reason) String() string {
 		"malformed_request", "body_too_large", "not_allowed", "no_api_key",
 		"oauth_token_refused", "bad_gateway_token", "request_exceeds_quota",
 		"queue_full", "wait_deadline", "account_blocked", "upstream_unavailable",
-		"draining", "client_gone", "body_not_replayable", "internal_error",
+		"draining", "refused_by_rule", "client_gone", "body_not_replayable",
+		"internal_error",
 	}[r]
 }

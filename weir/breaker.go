@@ -35,6 +35,61 @@ func WithBreaker(b Breaker) Option {
 	}
 }
 
+// WithProtection guards the gateway itself by p, which comes before
+// everything that costs something. The default is none.
+func WithProtection(p call.Protector) Option {
+	return func(s *settings) error {
+		s.protector = p
+		return nil
+	}
+}
+
+// SetBreakerRules replaces the circuit-breaking rules; nil stands for the
+// default ones. A scope whose rules stay the same keeps its state. It changes
+// nothing if the rules are not valid, or if the gateway has no breaker.
+func (g *Gateway) SetBreakerRules(data []byte) error {
+	if g.guard == nil {
+		return errors.New("the circuit breaker is off: it takes no rules")
+	}
+	rules, err := breakerRules(data)
+	if err != nil {
+		return err
+	}
+	g.guard.mu.Lock()
+	defer g.guard.mu.Unlock()
+	return g.guard.engine.Load(rules)
+}
+
+// breakerRules reads rules; nil stands for the default.
+func breakerRules(data []byte) ([]breaker.Rule, error) {
+	if data == nil {
+		return breaker.DefaultRules(), nil
+	}
+	return breaker.Parse(data)
+}
+
+// Protection is the state of the breakers that have ever opened, and of the
+// rules that protect the gateway itself.
+func (g *Gateway) Protection() call.ProtectionReport {
+	out := call.ProtectionReport{At: time.Now(), Breakers: []call.BreakerReport{}, Rules: []call.RuleReport{}}
+	for _, s := range g.guard.report() {
+		b := call.BreakerReport{
+			Scope: s.Scope, State: s.State.String(), Since: s.Since, Opened: s.Changes[breaker.Open],
+		}
+		if s.State != breaker.Closed {
+			b.Rule = s.Rule.Name()
+		}
+		if s.State == breaker.Open {
+			b.RetryAt = &s.RetryAt
+		}
+		out.Breakers = append(out.Breakers, b)
+	}
+	if g.protector != nil {
+		out.Rules = append(out.Rules, g.protector.Report()...)
+	}
+	return out
+}
+
 // guard is the breaker as the corridor asks it: by model, with verdicts, from
 // many goroutines.
 type guard struct {
@@ -53,12 +108,9 @@ func newGuard(b Breaker, upstream string) (*guard, error) {
 	if b.Off {
 		return nil, nil
 	}
-	rules := breaker.DefaultRules()
-	if b.Rules != nil {
-		var err error
-		if rules, err = breaker.Parse(b.Rules); err != nil {
-			return nil, err
-		}
+	rules, err := breakerRules(b.Rules)
+	if err != nil {
+		return nil, err
 	}
 	u, err := url.Parse(upstream)
 	if err != nil {
@@ -141,7 +193,9 @@ func (g *guard) refusal(scope string, r *breaker.Refused) *call.Refusal {
 	if r == nil {
 		return nil
 	}
-	out := &call.Refusal{Reason: call.UpstreamDown, RetryIn: r.RetryIn, Cause: errors.New(r.String())}
+	out := &call.Refusal{
+		Reason: call.UpstreamDown, Rule: r.Rule.Name(), RetryIn: r.RetryIn, Cause: errors.New(r.String()),
+	}
 	if g.overloaded[scope] {
 		out.Verdict.Kind = call.Overloaded
 	}

@@ -34,6 +34,7 @@ type settings struct {
 
 	countAbove call.Tokens
 	breaker    Breaker
+	protector  call.Protector
 	patience   upstream.Patience
 }
 

@@ -38,6 +38,7 @@ type facts struct {
 	RetryAt *string `json:"retry_at"`
 	Who     string  `json:"who"` // who can change it: wait, you, admin or anthropic
 	Hint    string  `json:"hint"`
+	Rule    string  `json:"rule,omitempty"` // the rule that refused, if one did
 }
 
 // retryable is the longest retry-after that every client obeys: Claude Code
@@ -60,7 +61,7 @@ func refuse(now time.Time, c *call.Call, r *call.Refusal) refused {
 	if r.Reason == call.AccountBlocked && r.Verdict.Code != "" {
 		e.Error.Details.Code = r.Verdict.Code // clients know the upstream's own code
 	}
-	e.Error.Details.Weir = facts{Scope: p.scope, Who: p.who, Hint: text.Hint}
+	e.Error.Details.Weir = facts{Scope: p.scope, Who: p.who, Hint: text.Hint, Rule: r.Rule}
 	if r.Need > 0 || r.Reason == call.TimedOut {
 		name := r.Limiter.String()
 		e.Error.Details.Weir.Limit = &name
@@ -110,6 +111,8 @@ func termsOf(r *call.Refusal) terms {
 		return blocked(r.Verdict)
 	case call.QueueFull:
 		return terms{status: http.StatusTooManyRequests, kind: "rate_limit_error", scope: "temporary", who: "wait", waits: true}
+	case call.RuleRefused:
+		return terms{status: http.StatusTooManyRequests, kind: "rate_limit_error", scope: "gateway", who: "wait", waits: true}
 	case call.TimedOut, call.UpstreamDown:
 		return late(r)
 	case call.Draining:

@@ -58,6 +58,8 @@ func promised(r call.Reason, v call.Verdict) promise {
 		return promise{v.Status, v.Type, "account", "admin", false}
 	case call.QueueFull:
 		return quota
+	case call.RuleRefused:
+		return promise{429, "rate_limit_error", "gateway", "wait", true}
 	case call.Draining:
 		return promise{503, "api_error", "gateway", "wait", true}
 	case call.TimedOut, call.UpstreamDown:

@@ -48,7 +48,8 @@ type Gateway struct {
 	pooled    bool   // whether the gateway pays with keys of its own
 	metrics   *metrics
 	recent    *recent
-	guard     *guard // nil: none
+	guard     *guard         // nil: none
+	protector call.Protector // nil: none
 	pollers   []poller
 	transport *http.Transport // ours to close; nil if the user brought one
 	draining  atomic.Bool
@@ -60,7 +61,7 @@ func New(opts ...Option) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{log: s.log, recent: newRecent(keptEvents)}
+	g := &Gateway{log: s.log, recent: newRecent(keptEvents), protector: s.protector}
 	if s.transport == nil {
 		g.transport = upstream.NewTransport()
 		s.transport = g.transport
@@ -90,6 +91,9 @@ func New(opts ...Option) (*Gateway, error) {
 		Limits:   limits.Read,
 		Account:  account.New(observers{g.metrics, g.recent, s.observer}, estimator.Learn),
 		Budget:   flow.NewBudget(),
+	}
+	if g.protector != nil {
+		g.corridor.Protect = g.protector
 	}
 	if g.guard != nil {
 		g.corridor.Breaker = g.guard

@@ -162,15 +162,18 @@ func (e *Engine) Acquire(now time.Time, name string) (*Permit, *Refused) {
 type Status struct {
 	Scope   string
 	State   State             // the least closed of its rules
+	Since   time.Time         // when it came to that state
+	Rule    Rule              // the rule of that state; the zero Rule while closed
+	RetryAt time.Time         // while open, when a probe may go
 	Changes [NumStates]uint64 // how often it went to each state
 }
 
 // Report lists the scopes that have ever changed their state, by name.
 func (e *Engine) Report() []Status {
 	var list []Status
-	for name, s := range e.scopes {
+	for _, s := range e.scopes {
 		if s.generation > 0 {
-			list = append(list, Status{name, s.state(), s.changes})
+			list = append(list, s.status())
 		}
 	}
 	slices.SortFunc(list, func(a, b Status) int {

@@ -14,6 +14,7 @@ type scope struct {
 	circuits   []circuit
 	generation uint64 // counts the changes of state
 	changes    [NumStates]uint64
+	since      time.Time // of the present state
 	probes     []*Permit // under way, of this generation
 	now        time.Time // of the latest operation
 }
@@ -50,6 +51,7 @@ func (s *scope) changed(rule int, to State) {
 	s.probes = nil
 	if after := s.state(); after != before {
 		s.changes[after]++
+		s.since = s.now
 	}
 }
 
@@ -60,6 +62,18 @@ func (s *scope) state() State {
 		worst = max(worst, c.state)
 	}
 	return worst
+}
+
+// status describes the scope.
+func (s *scope) status() Status {
+	out := Status{Scope: s.name, State: s.state(), Since: s.since, Changes: s.changes}
+	for i, c := range s.circuits {
+		if out.State == Closed || c.state != out.State || c.retryAt.Before(out.RetryAt) {
+			continue
+		}
+		out.Rule, out.RetryAt = s.rules[i], c.retryAt
+	}
+	return out
 }
 
 // refusal says why a call may not pass, or nil.

@@ -17,6 +17,10 @@ type classifier interface {
 	Classify(req *http.Request, now time.Time) (*call.Call, error)
 }
 
+type protector interface {
+	Enter(now time.Time, c *call.Call) (leave func(), no *call.Refusal)
+}
+
 type estimator interface {
 	Estimate(c *call.Call) call.Estimate
 }
@@ -44,6 +48,7 @@ type accountant interface {
 // builds the house; it is safe for concurrent use.
 type Corridor struct {
 	Classify classifier
+	Protect  protector // nil: none
 	Estimate estimator
 	Keys     keyring
 	Admit    admitter
@@ -65,16 +70,17 @@ func (f *Corridor) Do(req *http.Request, waiting func(*call.Call)) (*http.Respon
 	if err != nil {
 		return nil, c, err
 	}
-	if c.Endpoint == call.Other {
-		resp, err := f.pass(req, c)
-		return resp, c, err
-	}
-	if c.Endpoint == call.Messages {
-		c.Estimate = f.Estimate.Estimate(c)
-	}
-	f.Budget.Deposit(now, c)
-	waiting(c)
-	resp, err := f.attempts(req.Context(), c)
+	resp, err := f.protected(c, now, func() (*http.Response, error) {
+		if c.Endpoint == call.Other {
+			return f.pass(req, c)
+		}
+		if c.Endpoint == call.Messages {
+			c.Estimate = f.Estimate.Estimate(c)
+		}
+		f.Budget.Deposit(now, c)
+		waiting(c)
+		return f.attempts(req.Context(), c)
+	})
 	return resp, c, err
 }
 

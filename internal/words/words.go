@@ -155,6 +155,7 @@ func (s speaker) blanks(r *call.Refusal) map[string]string {
 		"Limit":     s.numbers.Sprint(int64(r.Limit)),
 		"Limiter":   s.say("limiter."+r.Limiter.String(), nil),
 		"Waited":    s.span(r.Waited),
+		"Rule":      r.Rule,
 		"Again":     s.again(r.RetryIn),
 		"Until":     s.until(r.Verdict.Until),
 		"Meanwhile": s.say("part.meanwhile", nil),

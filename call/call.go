@@ -7,6 +7,7 @@ package call
 
 import (
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -83,6 +84,7 @@ type Call struct {
 	Deadline    time.Time // the latest useful instant to be sent upstream
 	ClientRetry int       // x-stainless-retry-count
 	Lang        string    // "en" or "zh"
+	NoDegrade   bool      // weir-degrade: off
 	Credential  Key       // what the caller sent; the zero Key if nothing
 	Content     Content
 
@@ -95,6 +97,33 @@ type Call struct {
 	Waited   time.Duration // until it was first sent
 	Headroom Headroom      // when its answer came
 	Story    []Attempt     // why it waited, and what each attempt brought
+	Shunned  Key           // the key whose upstream failed it last; the zero Key if none did
+
+	// Filled by shape.
+	Degraded Degradation
+}
+
+// Clone returns a copy that another goroutine may own. Header and body are
+// shared; neither owner may change them.
+func (c *Call) Clone() *Call {
+	twin := *c
+	twin.Story = slices.Clone(c.Story)
+	return &twin
+}
+
+// Degradation says how a call was made simpler than it came. The zero
+// Degradation is none.
+type Degradation struct {
+	Rung string // what was done, such as "fallback"
+	From string // the model that was asked for
+}
+
+// String is the value of the header weir-degraded (DESIGN §2.4).
+func (d Degradation) String() string {
+	if d.Rung == "" {
+		return ""
+	}
+	return d.Rung + "; from=" + d.From
 }
 
 // Key is one credential of the upstream API.
@@ -107,9 +136,22 @@ type Key struct {
 	Upstream string // address of the API that takes it; "": the gateway's
 }
 
-// Forecast says how long a call would have to wait if the key with the given
-// fingerprint paid for it.
-type Forecast func(now time.Time, c *Call, print string) time.Duration
+// Outlook tells what would become of a call if a key paid for it. A nil
+// function knows nothing: it would go at once.
+type Outlook struct {
+	// Wait is how long the call would wait for quota.
+	Wait func(now time.Time, c *Call, key Key) time.Duration
+	// Shut says why the key's upstream takes no such calls now, or nil.
+	Shut func(now time.Time, c *Call, key Key) *Refusal
+}
+
+// Evidence is what one answer tells of the key that paid for it.
+type Evidence struct {
+	Key     Key
+	Model   string // that was asked for; "" where there is none
+	Limits  Limits
+	Verdict Verdict
+}
 
 // Secret is a credential that never prints itself. The zero Secret is empty.
 type Secret struct{ value string }

@@ -21,6 +21,7 @@ type Event struct {
 	Attempts int
 	Estimate Estimate
 	Usage    Usage
+	Degraded Degradation
 	Story    []Attempt // not to be changed
 }
 

@@ -90,10 +90,11 @@ func (g *Gateway) Protection() call.ProtectionReport {
 	return out
 }
 
-// guard is the breaker as the corridor asks it: by model, with verdicts, from
-// many goroutines.
+// guard is the breaker as the corridor asks it: by upstream and model, with
+// verdicts, from many goroutines.
 type guard struct {
-	host string
+	host  string   // of the gateway's upstream
+	hosts sync.Map // of the keys' own upstreams, by their addresses
 
 	mu         sync.Mutex
 	engine     *breaker.Engine // guarded by mu
@@ -112,27 +113,46 @@ func newGuard(b Breaker, upstream string) (*guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(upstream)
-	if err != nil {
-		return nil, err
-	}
 	engine, err := breaker.New(rules, b.Core)
-	return &guard{host: u.Host, engine: engine, overloaded: map[string]bool{}}, err
+	return &guard{host: hostOf(upstream), engine: engine, overloaded: map[string]bool{}}, err
 }
 
-// Check refuses a call that an open breaker would not let pass.
-func (g *guard) Check(now time.Time, model string) *call.Refusal {
+func hostOf(upstream string) string {
+	u, err := url.Parse(upstream)
+	if err != nil {
+		return upstream // whoever sends there will say so
+	}
+	return u.Host
+}
+
+// scope names the breaker of a call that key pays for.
+func (g *guard) scope(c *call.Call, key call.Key) string {
+	if key.Upstream == "" {
+		return g.host + "/" + c.Model
+	}
+	host, ok := g.hosts.Load(key.Upstream)
+	if !ok {
+		host, _ = g.hosts.LoadOrStore(key.Upstream, hostOf(key.Upstream))
+	}
+	return host.(string) + "/" + c.Model
+}
+
+// Shut refuses a call that an open breaker would not let pass.
+func (g *guard) Shut(now time.Time, c *call.Call, key call.Key) *call.Refusal {
+	if c.Endpoint != call.Messages {
+		return nil
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	scope := g.host + "/" + model
+	scope := g.scope(c, key)
 	return g.refusal(scope, g.engine.Check(now, scope))
 }
 
 // Begin refuses an attempt, or returns whom to tell of its answer.
-func (g *guard) Begin(now time.Time, model string) (func(time.Time, *call.Answer), *call.Refusal) {
+func (g *guard) Begin(now time.Time, c *call.Call, key call.Key) (func(time.Time, *call.Answer), *call.Refusal) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	scope := g.host + "/" + model
+	scope := g.scope(c, key)
 	permit, refused := g.engine.Acquire(now, scope)
 	if refused != nil {
 		return nil, g.refusal(scope, refused)
@@ -197,7 +217,7 @@ func (g *guard) refusal(scope string, r *breaker.Refused) *call.Refusal {
 		Reason: call.UpstreamDown, Rule: r.Rule.Name(), RetryIn: r.RetryIn, Cause: errors.New(r.String()),
 	}
 	if g.overloaded[scope] {
-		out.Verdict.Kind = call.Overloaded
+		out.Verdict.Kind, out.Partial = call.Overloaded, !r.Outage
 	}
 	return out
 }

@@ -34,7 +34,7 @@ func WithExactCounts(above int64) Option {
 // counter asks the upstream to count.
 type counter struct {
 	keys     *keys.Room
-	expect   call.Forecast
+	outlook  call.Outlook
 	upstream *upstream.Room
 }
 
@@ -54,7 +54,7 @@ var countable = map[string]bool{
 
 // count is an estimate.Counter.
 func (k *counter) count(c *call.Call) (tokens call.Tokens, pause time.Duration, err error) {
-	key, err := k.keys.Pick(time.Now(), c, k.expect)
+	key, err := k.keys.Pick(time.Now(), c, k.outlook)
 	if err != nil {
 		return 0, countPause, err
 	}

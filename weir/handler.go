@@ -169,7 +169,7 @@ func copyHeader(to http.Header, resp *http.Response) {
 
 // addOwn adds Weir's headers (DESIGN §2.4).
 func addOwn(h http.Header, c *call.Call) {
-	values := make([]string, 0, 5) // one allocation for all
+	values := make([]string, 0, 6) // one allocation for all
 	set := func(name, value string) {
 		values = append(values, value)
 		h[name] = values[len(values)-1 : len(values) : len(values)]
@@ -181,6 +181,9 @@ func addOwn(h http.Header, c *call.Call) {
 	set("Weir-Wait-Ms", strconv.FormatInt(c.Waited.Milliseconds(), 10))
 	set("Weir-Attempts", strconv.Itoa(c.Attempts))
 	set("Weir-Cache", "off")
+	if d := c.Degraded.String(); d != "" {
+		set("Weir-Degraded", d)
+	}
 	if q := quotaHeader(c.Headroom); q != "" && c.Headroom != (call.Headroom{}) {
 		set("Weir-Quota", q)
 	}

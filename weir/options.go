@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
@@ -36,6 +37,8 @@ type settings struct {
 	breaker    Breaker
 	protector  call.Protector
 	patience   upstream.Patience
+	hedgeAfter time.Duration
+	fallback   map[string][]string
 }
 
 // collect applies the options and reports all their faults at once.
@@ -66,15 +69,35 @@ func WithUpstream(url string) Option {
 // each conversation keeps to one as long as no other would serve it much
 // sooner. Keys of one organization share its quota and add nothing.
 func WithAPIKey(name, secret string) Option {
+	return WithAPIKeys(APIKey{Name: name, Secret: secret})
+}
+
+// WithAPIKeys adds keys to the pool, see [WithAPIKey].
+func WithAPIKeys(list ...APIKey) Option {
 	return func(s *settings) error {
-		k, err := newKey(APIKey{name, secret})
-		s.keys = append(s.keys, k)
+		pool, err := newKeys(list)
+		s.keys = append(s.keys, pool...)
 		return err
 	}
 }
 
-// APIKey is a key of the pool, see [Gateway.SetAPIKeys].
-type APIKey struct{ Name, Secret string }
+// APIKey is a key of the pool.
+type APIKey struct {
+	Name     string // for people
+	Secret   string
+	Upstream string // address of the API that takes it, such as a relay; "": the gateway's
+}
+
+// newKeys reports the faults of all keys at once.
+func newKeys(list []APIKey) ([]call.Key, error) {
+	var errs []error
+	pool := make([]call.Key, len(list))
+	for i, k := range list {
+		key, err := newKey(k)
+		pool[i], errs = key, append(errs, err)
+	}
+	return pool, errors.Join(errs...)
+}
 
 func newKey(k APIKey) (call.Key, error) {
 	if k.Secret == "" {
@@ -83,7 +106,12 @@ func newKey(k APIKey) (call.Key, error) {
 	if classify.IsOAuth(k.Secret) {
 		return call.Key{}, fmt.Errorf("key %q is a consumer-subscription token, which other products may not use: create an API key in the Console", k.Name)
 	}
-	key := call.Key{Name: k.Name, Secret: call.NewSecret(k.Secret)}
+	if k.Upstream != "" {
+		if _, err := upstream.Parse(k.Upstream); err != nil {
+			return call.Key{}, fmt.Errorf("key %q: %w", k.Name, err)
+		}
+	}
+	key := call.Key{Name: k.Name, Secret: call.NewSecret(k.Secret), Upstream: k.Upstream}
 	key.Print = classify.Fingerprint(key.Secret)
 	return key, nil
 }
@@ -93,16 +121,11 @@ func newKey(k APIKey) (call.Key, error) {
 // changes nothing if a key is not valid, or if it would leave pool mode or
 // enter it.
 func (g *Gateway) SetAPIKeys(list []APIKey) error {
-	var errs []error
-	pool := make([]call.Key, len(list))
-	for i, k := range list {
-		key, err := newKey(k)
-		pool[i], errs = key, append(errs, err)
-	}
+	pool, err := newKeys(list)
 	if (len(list) > 0) != g.pooled {
-		errs = append(errs, errors.New("whether the gateway pays with keys of its own cannot change while it runs: restart it"))
+		err = errors.Join(err, errors.New("whether the gateway pays with keys of its own cannot change while it runs: restart it"))
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err != nil {
 		return err
 	}
 	g.keys.Replace(pool)
@@ -184,6 +207,36 @@ func WithPatience(p Patience) Option {
 			return fmt.Errorf("patience must not be negative: %+v", p)
 		}
 		s.patience = p
+		return nil
+	}
+}
+
+// WithHedge sends a stream that has no content after so long a second time,
+// paid by another key, and takes the answer that comes first. The other one's
+// input is paid for as well, so that it happens to one call in a hundred at
+// most. 0 never does it, the default.
+func WithHedge(after time.Duration) Option {
+	return func(s *settings) error {
+		if after < 0 {
+			return fmt.Errorf("a call cannot be hedged after %v", after)
+		}
+		s.hedgeAfter = after
+		return nil
+	}
+}
+
+// WithFallback names, for a model, the models that may answer in its place, in
+// order, while it is overloaded or its upstream fails. Answers say so in the
+// header weir-degraded; callers opt out by weir-degrade: off.
+func WithFallback(model string, instead ...string) Option {
+	return func(s *settings) error {
+		if model == "" || len(instead) == 0 || slices.Contains(instead, "") || slices.Contains(instead, model) {
+			return fmt.Errorf("fallback of model %q: name the models to take in its place, not %q", model, instead)
+		}
+		if s.fallback == nil {
+			s.fallback = map[string][]string{}
+		}
+		s.fallback[model] = instead
 		return nil
 	}
 }

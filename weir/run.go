@@ -60,9 +60,10 @@ func (g *Gateway) newPollers(s *settings) error {
 }
 
 // Run does what a gateway does besides answering: with an admin key, it keeps
-// the rate limits up to date; with a memory, it writes down which accounts
-// cannot pay. It returns when ctx is done. Without it the
-// gateway works as well, by what the headers of answers say.
+// the rate limits up to date; with keys of its own, it finds out whether those
+// that could not pay can pay again; with a memory, it writes down which cannot.
+// It returns when ctx is done. Without it the gateway works as well, by what the
+// answers to calls say.
 func (g *Gateway) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, p := range g.pollers {
@@ -71,6 +72,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 		})
 	}
 	wg.Go(func() { g.remember(ctx) })
+	if g.pooled {
+		wg.Go(func() { g.recheck(ctx) })
+	}
 	<-ctx.Done()
 	wg.Wait()
 	return nil

@@ -34,6 +34,7 @@ import (
 	"github.com/weir-gateway/weir/internal/keys"
 	"github.com/weir-gateway/weir/internal/limits"
 	"github.com/weir-gateway/weir/internal/quota"
+	"github.com/weir-gateway/weir/internal/shape"
 	"github.com/weir-gateway/weir/internal/upstream"
 )
 
@@ -79,6 +80,10 @@ func New(opts ...Option) (*Gateway, error) {
 	if g.guard, err = newGuard(s.breaker, s.upstream); err != nil {
 		return nil, err
 	}
+	outlook := call.Outlook{Wait: g.admission.Expect}
+	if g.guard != nil {
+		outlook.Shut = g.guard.Shut
+	}
 	g.metrics = newMetrics(g)
 	estimator := estimate.New()
 	g.corridor = &flow.Corridor{
@@ -86,11 +91,17 @@ func New(opts ...Option) (*Gateway, error) {
 		Estimate: estimator,
 		Keys:     g.keys,
 		Admit:    g.admission,
-		Expect:   g.admission.Expect,
+		Outlook:  outlook,
 		Upstream: sender.With(s.patience),
 		Limits:   limits.Read,
 		Account:  account.New(observers{g.metrics, g.recent, s.observer}, estimator.Learn),
 		Budget:   flow.NewBudget(),
+	}
+	if s.hedgeAfter > 0 {
+		g.corridor.Hedge = flow.NewHedge(s.hedgeAfter)
+	}
+	if s.fallback != nil {
+		g.corridor.Shape = shape.New(s.fallback)
 	}
 	if g.protector != nil {
 		g.corridor.Protect = g.protector
@@ -99,7 +110,7 @@ func New(opts ...Option) (*Gateway, error) {
 		g.corridor.Breaker = g.guard
 	}
 	if s.countAbove > 0 {
-		k := &counter{keys: g.keys, expect: g.admission.Expect, upstream: sender}
+		k := &counter{keys: g.keys, outlook: outlook, upstream: sender}
 		g.corridor.Estimate = estimate.NewExact(estimator, s.countAbove, k.count)
 	}
 	return g, nil

@@ -54,12 +54,12 @@ func (ln *lane) foretell(now time.Time) []call.WaiterReport {
 	return ln.order
 }
 
-// Expect is how long a call would wait if the key with the given fingerprint
-// paid for it: behind everybody who waits for that key's organization now.
-func (r *Room) Expect(now time.Time, c *call.Call, print string) time.Duration {
+// Expect is how long a call would wait if the key paid for it: behind everybody
+// who waits for that key's organization now.
+func (r *Room) Expect(now time.Time, c *call.Call, key call.Key) time.Duration {
 	r.mu.RLock()
-	key, _ := r.keyOf(print, c.Pool, c.Model)
-	ln := r.lanes[key]
+	place, _ := r.keyOf(key.Print, c.Pool, c.Model)
+	ln := r.lanes[place]
 	r.mu.RUnlock()
 	if ln == nil {
 		return 0

@@ -49,6 +49,7 @@ type Refused struct {
 	Scope   string
 	Rule    Rule // the rule that refuses it
 	State   State
+	Outage  bool          // by a rule that only a failure of nearly all calls trips
 	RetryIn time.Duration // when to ask again
 }
 

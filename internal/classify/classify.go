@@ -147,6 +147,13 @@ func (r *Room) wishes(c *call.Call, h http.Header) error {
 		}
 		c.Class = class
 	}
+	switch text := h.Get("Weir-Degrade"); text {
+	case "", "allow":
+	case "off":
+		c.NoDegrade = true
+	default:
+		return malformed("weir-degrade must be off or allow, not %q", text)
+	}
 	return nil
 }
 

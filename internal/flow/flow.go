@@ -26,12 +26,18 @@ type estimator interface {
 }
 
 type keyring interface {
-	Pick(now time.Time, c *call.Call, expect call.Forecast) (call.Key, error)
-	Observe(now time.Time, key call.Key, l call.Limits, v call.Verdict)
+	Pick(now time.Time, c *call.Call, o call.Outlook) (call.Key, error)
+	Observe(now time.Time, e call.Evidence)
 }
 
 type admitter interface {
 	Admit(ctx context.Context, c *call.Call, print string) (*call.Permit, error)
+}
+
+type shaper interface {
+	// Fallback makes c a call of the next model of its chain that is open, or
+	// reports false.
+	Fallback(c *call.Call, open func(*call.Call) bool) bool
 }
 
 type sender interface {
@@ -51,13 +57,15 @@ type Corridor struct {
 	Protect  protector // nil: none
 	Estimate estimator
 	Keys     keyring
+	Outlook  call.Outlook // of the admitter and the breaker
 	Admit    admitter
-	Expect   call.Forecast // of the admitter
+	Shape    shaper // nil: none
 	Upstream sender
 	Limits   func(http.Header) call.Limits
 	Account  accountant
 	Budget   *Budget
 	Breaker  breaker // nil: none
+	Hedge    *Hedge  // nil: none
 }
 
 // Do is the whole story of a call. The response's body must be closed. The
@@ -78,6 +86,7 @@ func (f *Corridor) Do(req *http.Request, waiting func(*call.Call)) (*http.Respon
 			c.Estimate = f.Estimate.Estimate(c)
 		}
 		f.Budget.Deposit(now, c)
+		f.Hedge.deposit(c)
 		waiting(c)
 		return f.attempts(req.Context(), c)
 	})
@@ -113,7 +122,7 @@ func (f *Corridor) passage(ctx context.Context, c *call.Call) (call.Key, *call.P
 	if c.Pool != "" {
 		return f.admit(ctx, c, call.Verdict{})
 	}
-	key, err := f.Keys.Pick(time.Now(), c, f.Expect)
+	key, err := f.Keys.Pick(time.Now(), c, f.Outlook)
 	c.Attempts = 1
 	return key, nil, err
 }
@@ -123,68 +132,99 @@ func (f *Corridor) passage(ctx context.Context, c *call.Call) (call.Key, *call.P
 func (f *Corridor) attempts(ctx context.Context, c *call.Call) (*http.Response, error) {
 	var last call.Verdict
 	for fresh := true; ; fresh = false {
-		if err := f.shut(ctx, c, last, fresh); err != nil {
-			return nil, err
-		}
 		key, permit, err := f.admit(ctx, c, last)
-		if err != nil {
-			return nil, err
-		}
-		sent := time.Now()
-		a, no := f.send(ctx, c, key)
-		if no != nil {
-			permit.Release(sent)
-			c.Attempts-- // it was none
-			if err := hold(ctx, c, no, last, false); err != nil {
+		if no := shut(err); no != nil {
+			if err := f.detour(ctx, c, no, last, fresh); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		a.Limits = f.Limits(a.Header)
-		c.Tell(call.Attempt{
-			At: sent, Wait: permit.Wait, Key: key.Name,
-			Status: a.Status, Kind: a.Verdict.Kind.String(), Took: time.Since(sent),
-		})
-		f.Keys.Observe(time.Now(), key, a.Limits, a.Verdict)
-		if ctx.Err() != nil {
-			a.Discard()
-			permit.Settle(time.Now(), call.Usage{}) // it may have cost its estimate
-			return nil, noAnswer(ctx, c, a.Verdict, a.Cause)
+		if err != nil {
+			return nil, err
 		}
-		if a.Verdict.Account() && f.another(c, key) {
-			a.Discard()
-			permit.Release(time.Now())
-			continue // this account cannot pay, but another one can
-		}
-		if !a.Verdict.Transient() {
-			return f.deliver(c, permit, a), nil
-		}
-		more, err := f.again(ctx, c, permit, a)
-		if more {
-			a.Discard()
-			last = a.Verdict
+		at, no := f.race(ctx, c, attempt{key: key, permit: permit})
+		if no != nil {
+			c.Attempts-- // it was none
+			if err := f.detour(ctx, c, no, last, false); err != nil {
+				return nil, err
+			}
 			continue
 		}
-		if err == nil && a.Body != nil {
-			return f.deliver(c, permit, a), nil
+		resp, err := f.judge(ctx, c, at)
+		if resp != nil || err != nil {
+			return resp, err
 		}
-		a.Discard()
-		permit.Release(time.Now())
-		return nil, cmp.Or[error](err, noAnswer(ctx, c, a.Verdict, a.Cause))
+		last = at.answer.Verdict
 	}
 }
 
+// attempt is one sending of a call.
+type attempt struct {
+	key    call.Key
+	permit *call.Permit
+	sent   time.Time
+	answer *call.Answer
+}
+
+// note lets the key's room and the story hear of an attempt.
+func (f *Corridor) note(c *call.Call, at attempt) {
+	a := at.answer
+	a.Limits = f.Limits(a.Header)
+	c.Tell(call.Attempt{
+		At: at.sent, Wait: at.permit.Wait, Key: at.key.Name,
+		Status: a.Status, Kind: a.Verdict.Kind.String(), Took: time.Since(at.sent),
+	})
+	f.Keys.Observe(time.Now(), call.Evidence{Key: at.key, Model: c.Model, Limits: a.Limits, Verdict: a.Verdict})
+}
+
+// judge decides what becomes of an attempt: an answer, an error, or neither
+// where there is to be another attempt.
+func (f *Corridor) judge(ctx context.Context, c *call.Call, at attempt) (*http.Response, error) {
+	a, permit := at.answer, at.permit
+	f.note(c, at)
+	if ctx.Err() != nil {
+		a.Discard()
+		permit.Settle(time.Now(), call.Usage{}) // it may have cost its estimate
+		return nil, noAnswer(ctx, c, a.Verdict, a.Cause)
+	}
+	if a.Verdict.Account() && f.another(c, at.key) {
+		a.Discard()
+		permit.Release(time.Now())
+		return nil, nil // this account cannot pay, but another one can
+	}
+	if !a.Verdict.Transient() {
+		return f.deliver(c, permit, a), nil
+	}
+	c.Shunned = at.key
+	if a.Verdict.Kind == call.Overloaded && c.Attempts >= overloadsBorne && f.fallback(c) {
+		a.Discard()
+		permit.Reject(time.Now(), a.Limits, a.Verdict)
+		return nil, nil // another model, without a delay
+	}
+	more, err := f.again(ctx, c, permit, a)
+	if more {
+		a.Discard()
+		return nil, nil
+	}
+	if err == nil && a.Body != nil {
+		return f.deliver(c, permit, a), nil
+	}
+	a.Discard()
+	permit.Release(time.Now())
+	return nil, cmp.Or[error](err, noAnswer(ctx, c, a.Verdict, a.Cause))
+}
+
 // another reports whether a key other than the one that has just failed could
-// pay for c.
+// pay for c, if need be after its upstream has recovered.
 func (f *Corridor) another(c *call.Call, failed call.Key) bool {
-	key, err := f.Keys.Pick(time.Now(), c, f.Expect)
-	return err == nil && key.Print != failed.Print
+	key, err := f.Keys.Pick(time.Now(), c, f.Outlook)
+	return shut(err) != nil || err == nil && key.Print != failed.Print
 }
 
 // admit picks the key and waits for the permit of the next attempt. A refusal
 // after failed attempts carries the upstream's last word.
 func (f *Corridor) admit(ctx context.Context, c *call.Call, last call.Verdict) (call.Key, *call.Permit, error) {
-	key, err := f.Keys.Pick(time.Now(), c, f.Expect)
+	key, err := f.Keys.Pick(time.Now(), c, f.Outlook)
 	if err != nil {
 		return key, nil, err
 	}

@@ -30,10 +30,10 @@ func (h *house) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 	return &call.Call{Endpoint: call.Messages, Received: now, Deadline: now.Add(h.wait)}, nil
 }
 func (h *house) Estimate(*call.Call) call.Estimate { return call.Estimate{Input: 10} }
-func (h *house) Pick(time.Time, *call.Call, call.Forecast) (call.Key, error) {
+func (h *house) Pick(time.Time, *call.Call, call.Outlook) (call.Key, error) {
 	return call.Key{Print: "k"}, nil
 }
-func (h *house) Observe(_ time.Time, _ call.Key, _ call.Limits, v call.Verdict) {}
+func (h *house) Observe(time.Time, call.Evidence) {}
 
 func (h *house) Admit(context.Context, *call.Call, string) (*call.Permit, error) {
 	if h.refuse != nil && h.sent > 0 {

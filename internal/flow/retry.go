@@ -37,14 +37,8 @@ func (f *Corridor) again(ctx context.Context, c *call.Call, permit *call.Permit,
 	if delay == 0 {
 		return true, nil
 	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true, nil
-	case <-ctx.Done():
-		return false, &call.Refusal{Reason: call.ClientGone, Cause: context.Cause(ctx)}
-	}
+	err := sleep(ctx, delay)
+	return err == nil, err
 }
 
 // delay is how long to sleep before the call is queued again. A 429 that names

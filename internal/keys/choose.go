@@ -17,56 +17,148 @@ const Patience = 5 * time.Second
 // choose picks the key of the pool that pays for c. The usable keys are ranked
 // for c's conversation, so that each conversation has a key of its own as long
 // as the pool does not change; another one is taken only where the call would
-// go much sooner. What is bound to a workspace always goes to the first key.
-func (r *Room) choose(now time.Time, c *call.Call, pool []call.Key, expect call.Forecast) (call.Key, error) {
+// go much sooner, or where c's has just failed it. What is bound to a workspace
+// always goes to the first key.
+func (r *Room) choose(now time.Time, c *call.Call, pool []call.Key, o call.Outlook) (call.Key, error) {
 	if len(pool) == 1 || bound(c) {
-		return pool[0], r.usable(now, pool[0])
+		return pool[0], r.only(now, c, pool[0], o)
 	}
-	var (
-		own, best  = -1, -1
-		rank       uint64
-		wait, home time.Duration
-		refusal    *call.Refusal
-	)
-	for i, key := range pool {
-		if err := r.usable(now, key); err != nil {
-			refusal = sooner(refusal, err)
-			continue
-		}
-		w := expect(now, c, key.Print)
-		if best < 0 || w < wait {
-			best, wait = i, w
-		}
-		if h := affinity(c, key.Print); own < 0 || h > rank {
-			own, rank, home = i, h, w
+	var room [8]*call.Key // on the stack: pools are small
+	usable := room[:0]
+	var refusal *call.Refusal
+	for i := range pool {
+		key := &pool[i]
+		no, due := r.state(now, c, *key, o)
+		switch {
+		case due && r.take(now, *key):
+			return *key, nil // c finds out whether it can pay again
+		case no != nil || due:
+			refusal = sooner(refusal, no)
+		default:
+			usable = append(usable, key)
 		}
 	}
-	switch {
-	case best < 0:
+	if len(usable) == 0 {
 		return pool[0], refusal
-	case home <= wait+Patience:
-		return pool[own], nil
 	}
-	return pool[best], nil
+	return *rank(now, c, elsewhere(usable, c), o), nil
 }
 
-// usable reports whether key can pay, or the refusal if it cannot.
-func (r *Room) usable(now time.Time, key call.Key) error {
+// rank returns the key of c's conversation, or one that would serve it much
+// sooner.
+func rank(now time.Time, c *call.Call, usable []*call.Key, o call.Outlook) *call.Key {
+	var (
+		own, best  *call.Key
+		highest    uint64
+		wait, home time.Duration
+	)
+	for _, key := range usable {
+		var w time.Duration
+		if o.Wait != nil {
+			w = o.Wait(now, c, *key)
+		}
+		if best == nil || w < wait {
+			best, wait = key, w
+		}
+		if h := affinity(c, key.Print); own == nil || h > highest {
+			own, highest, home = key, h, w
+		}
+	}
+	if home <= wait+Patience {
+		return own
+	}
+	return best
+}
+
+// elsewhere leaves out the keys of the upstream that has just failed c, if
+// there are others.
+func elsewhere(usable []*call.Key, c *call.Call) []*call.Key {
+	if c.Shunned.Print == "" {
+		return usable
+	}
+	others := make([]*call.Key, 0, len(usable))
+	for _, key := range usable {
+		if key.Upstream != c.Shunned.Upstream {
+			others = append(others, key)
+		}
+	}
+	if len(others) == 0 {
+		return usable
+	}
+	return others
+}
+
+// only lets c be paid by key, for there is no other, or says why not.
+func (r *Room) only(now time.Time, c *call.Call, key call.Key, o call.Outlook) error {
+	no, due := r.state(now, c, key, o)
+	if no == nil || due && r.take(now, key) {
+		return nil
+	}
+	return no
+}
+
+// state says why key cannot pay for c now, or nil; due means that its block is
+// to be looked at again, and that c may do it.
+func (r *Room) state(now time.Time, c *call.Call, key call.Key, o call.Outlook) (no *call.Refusal, due bool) {
+	if o.Shut != nil {
+		if no := o.Shut(now, c, key); no != nil {
+			return no, false
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, scope := range r.scopes(key) {
-		if b := r.blocks[scope]; b != nil {
-			if err := r.blocked(now, scope, b); err != nil {
-				return err
-			}
+		b := r.blocks[scope]
+		switch {
+		case b == nil:
+			continue
+		case b.over(now):
+			delete(r.blocks, scope)
+			tell(r.changed)
+			continue
 		}
+		return b.refusal(now), r.late(now, b)
 	}
-	return nil
+	return nil, false
+}
+
+// late reports whether a call may look at a block.
+func (r *Room) late(now time.Time, b *block) bool {
+	if len(r.keys()) == 0 {
+		return !now.Before(b.recheck) // nobody else has the callers' keys
+	}
+	return !now.Before(b.recheck.Add(grace))
+}
+
+// take lets one call, and no other, look at the blocks of key. It reports false
+// if another call was quicker.
+func (r *Room) take(now time.Time, key call.Key) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, scope := range r.scopes(key) {
+		b := r.blocks[scope]
+		if b == nil {
+			continue
+		}
+		if !r.late(now, b) {
+			return false
+		}
+		b.looked(now)
+	}
+	return true
+}
+
+// refusal is what a call hears of the block.
+func (b *block) refusal(now time.Time) *call.Refusal {
+	no := &call.Refusal{Reason: call.AccountBlocked, Verdict: b.verdict}
+	if !b.verdict.Until.IsZero() {
+		no.RetryIn = b.verdict.Until.Sub(now)
+	}
+	return no
 }
 
 // sooner keeps the refusal that ends first; one without an end ends last.
-func sooner(a *call.Refusal, err error) *call.Refusal {
-	b, _ := err.(*call.Refusal)
+func sooner(a, b *call.Refusal) *call.Refusal {
 	if a == nil || (b.RetryIn > 0 && (a.RetryIn == 0 || b.RetryIn < a.RetryIn)) {
 		return b
 	}

@@ -1,6 +1,7 @@
 // Package keys chooses the credential that pays for a call, and remembers
 // which of them cannot pay: a spend cap, no credit, a refused key. Such a
-// state is re-checked by letting a single call through now and then.
+// state is re-checked by a cheap call of the gateway's own now and then, or,
+// where the gateway has no key, by letting a single call through.
 package keys
 
 import (
@@ -12,9 +13,17 @@ import (
 	"github.com/weir-gateway/weir/call"
 )
 
-// Recheck is how often one call is let through to see whether a block has
-// ended before its date, or a block without a date at all.
-const Recheck = time.Minute
+// Recheck is after how long a block is looked at again, whether it has ended
+// before its date or has none. Each look that finds it doubles the time, up to
+// maxRecheck.
+const (
+	Recheck    = time.Minute
+	maxRecheck = 16 * time.Minute
+)
+
+// grace is how long after its time a re-check of the pool is left to whoever
+// runs [Room.Due]. Then a call is let through instead.
+const grace = 30 * time.Second
 
 // maxStates bounds what callers with ever new keys can make Weir remember.
 const maxStates = 10_000
@@ -26,6 +35,7 @@ type Room struct {
 	pool atomic.Pointer[[]call.Key] // replaced as a whole
 
 	changed chan struct{} // capacity 1
+	blocked chan struct{} // capacity 1
 
 	mu     sync.Mutex // guards the maps
 	owner  map[string]string
@@ -34,13 +44,29 @@ type Room struct {
 
 type block struct {
 	verdict call.Verdict
+	model   string // that was asked for; "" if it is not known
 	since   time.Time
-	probe   time.Time // when the next call is let through
+	recheck time.Time // when it is looked at again
+	every   time.Duration
+}
+
+// looked says that the block is being looked at.
+func (b *block) looked(now time.Time) {
+	b.recheck = now.Add(b.every)
+	b.every = min(2*b.every, maxRecheck)
+}
+
+// over reports whether the block's date has come.
+func (b *block) over(now time.Time) bool {
+	return !b.verdict.Until.IsZero() && !now.Before(b.verdict.Until)
 }
 
 // New returns the room. An empty pool means pass-through mode.
 func New(pool []call.Key) *Room {
-	r := &Room{owner: map[string]string{}, blocks: map[string]*block{}, changed: make(chan struct{}, 1)}
+	r := &Room{
+		owner: map[string]string{}, blocks: map[string]*block{},
+		changed: make(chan struct{}, 1), blocked: make(chan struct{}, 1),
+	}
 	r.pool.Store(&pool)
 	return r
 }
@@ -52,16 +78,16 @@ func (r *Room) Replace(pool []call.Key) { r.pool.Store(&pool) }
 func (r *Room) keys() []call.Key { return *r.pool.Load() }
 
 // Pick returns the key that pays for c, or a [*call.Refusal] if there is none
-// or if all are blocked. Of several, it is the one of c's conversation, unless
-// expect says that another would let c go much sooner.
-func (r *Room) Pick(now time.Time, c *call.Call, expect call.Forecast) (call.Key, error) {
+// or if none can be used. Of several, it is the one of c's conversation, unless
+// the outlook of another one is much better.
+func (r *Room) Pick(now time.Time, c *call.Call, o call.Outlook) (call.Key, error) {
 	if pool := r.keys(); len(pool) > 0 {
-		return r.choose(now, c, pool, expect)
+		return r.choose(now, c, pool, o)
 	}
 	if c.Credential.Secret.Empty() {
 		return c.Credential, &call.Refusal{Reason: call.NoKey}
 	}
-	return c.Credential, r.usable(now, c.Credential)
+	return c.Credential, r.only(now, c, c.Credential, o)
 }
 
 // scopes are the names under which a block of the key may be filed.
@@ -69,50 +95,47 @@ func (r *Room) scopes(key call.Key) [2]string {
 	return [2]string{key.Print, r.owner[key.Print]}
 }
 
-// blocked decides whether b still holds. The caller holds r.mu.
-func (r *Room) blocked(now time.Time, scope string, b *block) error {
-	if !b.verdict.Until.IsZero() && !now.Before(b.verdict.Until) {
-		delete(r.blocks, scope)
-		return nil
-	}
-	if !now.Before(b.probe) {
-		b.probe = now.Add(Recheck)
-		return nil
-	}
-	refusal := &call.Refusal{Reason: call.AccountBlocked, Verdict: b.verdict}
-	if !b.verdict.Until.IsZero() {
-		refusal.RetryIn = b.verdict.Until.Sub(now)
-	}
-	return refusal
-}
-
-// Observe learns from the answer to a call that key paid for: which
-// organization it belongs to, and whether it can pay.
-func (r *Room) Observe(now time.Time, key call.Key, l call.Limits, v call.Verdict) {
-	if !v.Account() && l.Organization == "" && v.Kind != call.OK {
+// Observe learns from the answer to a call which organization its key belongs
+// to, and whether it can pay.
+func (r *Room) Observe(now time.Time, e call.Evidence) {
+	key, v := e.Key, e.Verdict
+	if !v.Account() && e.Limits.Organization == "" && v.Kind != call.OK {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.bound()
-	if l.Organization != "" {
-		r.owner[key.Print] = l.Organization
+	if e.Limits.Organization != "" {
+		r.owner[key.Print] = e.Limits.Organization
 	}
 	switch {
 	case v.Account():
 		if v.Kind == call.BadKey && len(r.keys()) == 0 {
 			return // the caller's own mistake, which the upstream tells best
 		}
-		r.blocks[r.scope(key, v)] = &block{verdict: v, since: now, probe: now.Add(Recheck)}
-		r.tell()
+		r.block(now, r.scope(key, v), e)
 	case v.Kind == call.OK:
 		for _, scope := range r.scopes(key) {
 			if r.blocks[scope] != nil {
 				delete(r.blocks, scope)
-				r.tell()
+				tell(r.changed)
 			}
 		}
 	}
+}
+
+// block files what e says. One that is there already keeps its beginning, and
+// is looked at ever more rarely. The caller holds r.mu.
+func (r *Room) block(now time.Time, scope string, e call.Evidence) {
+	b := r.blocks[scope]
+	if b == nil {
+		b = &block{since: now, every: Recheck}
+		b.looked(now)
+		r.blocks[scope] = b
+	}
+	b.verdict, b.model = e.Verdict, cmp.Or(e.Model, b.model)
+	tell(r.changed)
+	tell(r.blocked)
 }
 
 // scope is what a verdict blocks: a bad key or a workspace's limit only this
@@ -179,7 +202,7 @@ func (r *Room) siblings(key call.Key) (names []string) {
 
 // describe fills in a report if b is a block that still holds.
 func (b *block) describe(now time.Time, k *call.KeyReport) {
-	if b == nil || (!b.verdict.Until.IsZero() && !now.Before(b.verdict.Until)) {
+	if b == nil || b.over(now) {
 		return
 	}
 	k.State, k.Reason, k.Message = "blocked", b.verdict.Kind.String(), b.verdict.Message

@@ -28,15 +28,15 @@ func reason(err error) call.Reason {
 func TestWhoPays(t *testing.T) {
 	pool := keys.New([]call.Key{key("pool")})
 	for name, c := range map[string]*call.Call{"with-own-key": from("caller"), "without": {}} {
-		if got, err := pool.Pick(now, c, nil); err != nil || got.Name != "pool" {
+		if got, err := pool.Pick(now, c, call.Outlook{}); err != nil || got.Name != "pool" {
 			t.Errorf("pool, %s: %q, %v", name, got.Name, err)
 		}
 	}
 	through := keys.New(nil)
-	if got, err := through.Pick(now, from("caller"), nil); err != nil || got.Name != "caller" {
+	if got, err := through.Pick(now, from("caller"), call.Outlook{}); err != nil || got.Name != "caller" {
 		t.Errorf("pass-through: %q, %v", got.Name, err)
 	}
-	if _, err := through.Pick(now, &call.Call{}, nil); reason(err) != call.NoKey {
+	if _, err := through.Pick(now, &call.Call{}, call.Outlook{}); reason(err) != call.NoKey {
 		t.Errorf("no key at all: %v", err)
 	}
 }
@@ -45,41 +45,41 @@ func TestBlockOfAnOrganization(t *testing.T) {
 	room := keys.New(nil)
 	org := call.Limits{Organization: "org"}
 	for _, name := range []string{"a", "b"} {
-		room.Observe(now, key(name), org, call.Verdict{})
+		room.Observe(now, call.Evidence{Key: key(name), Limits: org, Verdict: call.Verdict{}})
 	}
 	until := now.Add(72 * time.Hour)
-	room.Observe(now, key("a"), org, call.Verdict{Kind: call.SpendCap, Until: until, Message: "cap"})
-	_, err := room.Pick(now, from("b"), nil)
+	room.Observe(now, call.Evidence{Key: key("a"), Limits: org, Verdict: call.Verdict{Kind: call.SpendCap, Until: until, Message: "cap"}})
+	_, err := room.Pick(now, from("b"), call.Outlook{})
 	r, _ := errors.AsType[*call.Refusal](err)
 	if reason(err) != call.AccountBlocked || r.RetryIn != 72*time.Hour || r.Verdict.Kind != call.SpendCap {
 		t.Fatalf("the organization's other key: %v", err)
 	}
-	if _, err := room.Pick(now, from("stranger"), nil); err != nil {
+	if _, err := room.Pick(now, from("stranger"), call.Outlook{}); err != nil {
 		t.Errorf("another organization: %v", err)
 	}
 	if rep := room.Report(now); len(rep) != 1 || rep[0].State != "blocked" || rep[0].Reason != "spend_cap" || !rep[0].Until.Equal(until) {
 		t.Errorf("report %+v", rep)
 	}
-	if _, err := room.Pick(until, from("b"), nil); err != nil {
+	if _, err := room.Pick(until, from("b"), call.Outlook{}); err != nil {
 		t.Errorf("at its date the block ends: %v", err)
 	}
 }
 
 func TestRecheck(t *testing.T) {
 	room := keys.New(nil)
-	room.Observe(now, key("a"), call.Limits{}, call.Verdict{Kind: call.NoCredit})
+	room.Observe(now, call.Evidence{Key: key("a"), Limits: call.Limits{}, Verdict: call.Verdict{Kind: call.NoCredit}})
 	later := now.Add(keys.Recheck)
-	if _, err := room.Pick(later.Add(-1), from("a"), nil); err == nil {
+	if _, err := room.Pick(later.Add(-1), from("a"), call.Outlook{}); err == nil {
 		t.Error("let through before the recheck")
 	}
-	if _, err := room.Pick(later, from("a"), nil); err != nil {
+	if _, err := room.Pick(later, from("a"), call.Outlook{}); err != nil {
 		t.Errorf("the recheck was refused: %v", err)
 	}
-	if _, err := room.Pick(later, from("a"), nil); err == nil {
+	if _, err := room.Pick(later, from("a"), call.Outlook{}); err == nil {
 		t.Error("let a second one through before the first was answered")
 	}
-	room.Observe(later, key("a"), call.Limits{}, call.Verdict{})
-	if _, err := room.Pick(later, from("a"), nil); err != nil {
+	room.Observe(later, call.Evidence{Key: key("a"), Limits: call.Limits{}, Verdict: call.Verdict{}})
+	if _, err := room.Pick(later, from("a"), call.Outlook{}); err != nil {
 		t.Errorf("a good answer must lift the block: %v", err)
 	}
 }
@@ -87,13 +87,13 @@ func TestRecheck(t *testing.T) {
 func TestBadKey(t *testing.T) {
 	bad := call.Verdict{Kind: call.BadKey, Status: 401}
 	through := keys.New(nil)
-	through.Observe(now, key("a"), call.Limits{}, bad)
-	if _, err := through.Pick(now, from("a"), nil); err != nil {
+	through.Observe(now, call.Evidence{Key: key("a"), Limits: call.Limits{}, Verdict: bad})
+	if _, err := through.Pick(now, from("a"), call.Outlook{}); err != nil {
 		t.Errorf("pass-through leaves the caller's key to the upstream: %v", err)
 	}
 	pool := keys.New([]call.Key{key("pool")})
-	pool.Observe(now, key("pool"), call.Limits{}, bad)
-	if _, err := pool.Pick(now, &call.Call{}, nil); reason(err) != call.AccountBlocked {
+	pool.Observe(now, call.Evidence{Key: key("pool"), Limits: call.Limits{}, Verdict: bad})
+	if _, err := pool.Pick(now, &call.Call{}, call.Outlook{}); reason(err) != call.AccountBlocked {
 		t.Errorf("the pool's own key: %v", err)
 	}
 }
@@ -101,9 +101,9 @@ func TestBadKey(t *testing.T) {
 func TestTransientFailuresBlockNothing(t *testing.T) {
 	room := keys.New(nil)
 	for _, k := range []call.Kind{call.RateLimited, call.Overloaded, call.UpstreamFailed, call.Unreachable, call.BadRequest, call.Forbidden} {
-		room.Observe(now, key("a"), call.Limits{}, call.Verdict{Kind: k})
+		room.Observe(now, call.Evidence{Key: key("a"), Limits: call.Limits{}, Verdict: call.Verdict{Kind: k}})
 	}
-	if _, err := room.Pick(now, from("a"), nil); err != nil {
+	if _, err := room.Pick(now, from("a"), call.Outlook{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -112,7 +112,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	room := keys.New(nil)
 	for i := range 30_000 {
 		name := fmt.Sprint(i)
-		room.Observe(now, key(name), call.Limits{Organization: name}, call.Verdict{Kind: call.NoCredit})
+		room.Observe(now, call.Evidence{Key: key(name), Limits: call.Limits{Organization: name}, Verdict: call.Verdict{Kind: call.NoCredit}})
 	}
 	if n := len(room.Report(now)); n > 10_000 {
 		t.Errorf("remembers %d blocks", n)
@@ -120,12 +120,12 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 // even expects the same wait whoever pays.
-func even(time.Time, *call.Call, string) time.Duration { return 0 }
+var even call.Outlook
 
 func TestChoice(t *testing.T) {
 	room := keys.New([]call.Key{key("a"), key("b"), key("c")})
-	pick := func(session string, expect call.Forecast) string {
-		got, err := room.Pick(now, &call.Call{Session: session}, expect)
+	pick := func(session string, o call.Outlook) string {
+		got, err := room.Pick(now, &call.Call{Session: session}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,12 +139,12 @@ func TestChoice(t *testing.T) {
 		if again := pick(session, even); again != first {
 			t.Fatalf("conversation %s moved from %s to %s", session, first, again)
 		}
-		busy := func(_ time.Time, _ *call.Call, print string) time.Duration {
-			if print == "key-"+first {
+		busy := call.Outlook{Wait: func(_ time.Time, _ *call.Call, key call.Key) time.Duration {
+			if key.Name == first {
 				return keys.Patience + time.Second
 			}
 			return 0
-		}
+		}}
 		if other := pick(session, busy); other == first {
 			t.Fatalf("conversation %s waits for %s although others are free", session, first)
 		}
@@ -154,7 +154,7 @@ func TestChoice(t *testing.T) {
 			t.Errorf("key %s has %d of 300 conversations", name, n)
 		}
 	}
-	room.Observe(now, key("a"), call.Limits{}, call.Verdict{Kind: call.BadKey})
+	room.Observe(now, call.Evidence{Key: key("a"), Limits: call.Limits{}, Verdict: call.Verdict{Kind: call.BadKey}})
 	for i := range 300 {
 		if got := pick(fmt.Sprint(i), even); got == "a" {
 			t.Fatal("a refused key was picked")
@@ -179,7 +179,7 @@ func TestWorkspaceStateStaysWithTheFirstKey(t *testing.T) {
 func TestKeysThatShareAQuotaAreNamed(t *testing.T) {
 	room := keys.New([]call.Key{key("a"), key("b"), key("c")})
 	for name, org := range map[string]string{"a": "one", "b": "one", "c": "two"} {
-		room.Observe(now, key(name), call.Limits{Organization: org}, call.Verdict{})
+		room.Observe(now, call.Evidence{Key: key(name), Limits: call.Limits{Organization: org}, Verdict: call.Verdict{}})
 	}
 	report := room.Report(now)
 	if len(report[0].SameQuota) != 1 || report[0].SameQuota[0] != "b" || report[2].SameQuota != nil {
@@ -189,8 +189,8 @@ func TestKeysThatShareAQuotaAreNamed(t *testing.T) {
 
 func TestAllBlocked(t *testing.T) {
 	room := keys.New([]call.Key{key("a"), key("b")})
-	room.Observe(now, key("a"), call.Limits{}, call.Verdict{Kind: call.SpendCap, Until: now.Add(72 * time.Hour)})
-	room.Observe(now, key("b"), call.Limits{}, call.Verdict{Kind: call.SpendCap, Until: now.Add(24 * time.Hour)})
+	room.Observe(now, call.Evidence{Key: key("a"), Limits: call.Limits{}, Verdict: call.Verdict{Kind: call.SpendCap, Until: now.Add(72 * time.Hour)}})
+	room.Observe(now, call.Evidence{Key: key("b"), Limits: call.Limits{}, Verdict: call.Verdict{Kind: call.SpendCap, Until: now.Add(24 * time.Hour)}})
 	_, err := room.Pick(now, &call.Call{}, even)
 	if r, ok := errors.AsType[*call.Refusal](err); !ok || r.RetryIn != 24*time.Hour {
 		t.Errorf("got %v, want the block that ends first", err)

@@ -22,6 +22,7 @@ type blocked struct {
 	Type    string    `json:"type"`
 	Code    string    `json:"code,omitempty"`
 	Message string    `json:"message"`
+	Model   string    `json:"model,omitempty"` // to re-check it with
 	Since   time.Time `json:"since"`
 	Until   time.Time `json:"until,omitzero"`
 }
@@ -30,10 +31,10 @@ type blocked struct {
 // several changes.
 func (r *Room) Changed() <-chan struct{} { return r.changed }
 
-// tell wakes whoever listens on Changed.
-func (r *Room) tell() {
+// tell wakes whoever listens.
+func tell(ch chan struct{}) {
 	select {
-	case r.changed <- struct{}{}:
+	case ch <- struct{}{}:
 	default: // it has not read the last one yet
 	}
 }
@@ -47,14 +48,14 @@ func (r *Room) Remember() ([]byte, error) {
 		v := b.verdict
 		m.Blocks[scope] = blocked{
 			Kind: v.Kind.String(), Status: v.Status, Type: v.Type, Code: v.Code,
-			Message: v.Message, Since: b.since, Until: v.Until,
+			Message: v.Message, Model: b.model, Since: b.since, Until: v.Until,
 		}
 	}
 	return json.MarshalIndent(m, "", "  ")
 }
 
 // Recall takes over what Remember wrote in an earlier life. Blocks that have
-// ended since are dropped; each of the others is re-checked by the next call.
+// ended since are dropped; each of the others is due for a re-check.
 func (r *Room) Recall(now time.Time, data []byte) error {
 	var m remembered
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -68,11 +69,12 @@ func (r *Room) Recall(now time.Time, data []byte) error {
 		if !known || (!b.Until.IsZero() && !now.Before(b.Until)) {
 			continue
 		}
-		r.blocks[scope] = &block{since: b.Since, probe: now, verdict: call.Verdict{
+		r.blocks[scope] = &block{since: b.Since, recheck: now, every: Recheck, model: b.Model, verdict: call.Verdict{
 			Kind: kind, Status: b.Status, Type: b.Type, Code: b.Code, Message: b.Message, Until: b.Until,
 		}}
 	}
 	r.bound()
+	tell(r.blocked)
 	return nil
 }
 

@@ -15,15 +15,18 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/fault"
 )
 
-// Room sends calls to one upstream. It is safe for concurrent use.
+// Room sends calls to one upstream, or to that of the key. It is safe for
+// concurrent use.
 type Room struct {
 	base      *url.URL
+	others    *sync.Map // *url.URL, by the addresses that keys have
 	transport http.RoundTripper
 	judge     *fault.Judge
 	patience  Patience
@@ -32,12 +35,38 @@ type Room struct {
 // New returns the room for the API at base, such as https://api.anthropic.com,
 // with the default [Patience]. A base that ends in /v1 is taken without it.
 func New(base string, transport http.RoundTripper) (*Room, error) {
+	u, err := Parse(base)
+	if err != nil {
+		return nil, err
+	}
+	r := &Room{base: u, others: &sync.Map{}, transport: transport, judge: fault.New()}
+	return r.With(Patience{}), nil
+}
+
+// Parse reads the address of an API. One that ends in /v1 is taken without it.
+func Parse(base string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSuffix(strings.TrimRight(base, "/"), "/v1"))
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, fmt.Errorf("upstream %q is not an address such as https://api.anthropic.com", base)
 	}
-	r := &Room{base: u, transport: transport, judge: fault.New()}
-	return r.With(Patience{}), nil
+	return u, nil
+}
+
+// baseOf is where calls go that key pays for. Operators give the addresses, so
+// that there are few.
+func (r *Room) baseOf(key call.Key) *url.URL {
+	if key.Upstream == "" {
+		return r.base
+	}
+	if u, ok := r.others.Load(key.Upstream); ok {
+		return u.(*url.URL)
+	}
+	u, err := Parse(key.Upstream)
+	if err != nil {
+		return r.base // keys are checked before they come here
+	}
+	r.others.Store(key.Upstream, u)
+	return u
 }
 
 // With returns the same room with another patience. What is 0 in it is the
@@ -61,8 +90,14 @@ func NewTransport() *http.Transport {
 	t.MaxIdleConnsPerHost = 1024
 	t.ReadBufferSize = 16 << 10
 	t.WriteBufferSize = 64 << 10
+	// A connection whose other end has frozen shows it by pings alone.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter}
 	return t
 }
+
+// pingAfter is how long an HTTP/2 connection may be silent before it is asked
+// for a sign of life, and how long it has to give one.
+const pingAfter = 15 * time.Second
 
 // maxError is how much of an error body is read.
 const maxError = 1 << 20
@@ -116,13 +151,14 @@ func (r *Room) request(ctx context.Context, c *call.Call, key call.Key) *http.Re
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = nil // do not let net/http invent one
 	}
-	req := &http.Request{Method: c.Method, URL: r.address(c.Path), Header: h, Host: r.base.Host}
+	base := r.baseOf(key)
+	req := &http.Request{Method: c.Method, URL: address(base, c.Path), Header: h, Host: base.Host}
 	return req.WithContext(ctx)
 }
 
 // address is where a call goes, spelled as the client spelled it.
-func (r *Room) address(target string) *url.URL {
-	u := *r.base
+func address(base *url.URL, target string) *url.URL {
+	u := *base
 	path, query, found := strings.Cut(target, "?")
 	path = u.EscapedPath() + path
 	u.RawQuery, u.ForceQuery = query, found && query == ""

@@ -1,0 +1,93 @@
+// Package shape makes a call simpler than it came, where the operator allows it
+// and the quota or the upstream forces it. It edits the bytes that must change
+// and leaves the others alone. What it does is announced: in the call's
+// Degradation.
+package shape
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+// Fallback is the rung on which another model answers.
+const Fallback = "fallback"
+
+// Room shapes calls. It is immutable and safe for concurrent use.
+type Room struct {
+	chains map[string][]string
+}
+
+// New returns the room. chains names, for a model, those that may answer in its
+// place, in order.
+func New(chains map[string][]string) *Room { return &Room{chains: chains} }
+
+// Fallback makes c a call of the first model in its chain, behind the one that
+// it has now, for which open says that it can go. It reports false if there is
+// none, and leaves c as it was.
+func (r *Room) Fallback(c *call.Call, open func(*call.Call) bool) bool {
+	asked := c.Model
+	if c.Degraded.Rung == Fallback {
+		asked = c.Degraded.From
+	}
+	chain := r.chains[asked]
+	for i, model := range chain {
+		if model == c.Model {
+			chain = chain[i+1:]
+			break
+		}
+	}
+	for _, model := range chain {
+		next := c.Clone()
+		next.Model = model
+		if !open(next) {
+			continue
+		}
+		body, err := withModel(c.Body, model)
+		if err != nil {
+			return false // classify has read the body: it does not happen
+		}
+		c.Model, c.Body = model, body
+		c.Degraded = call.Degradation{Rung: Fallback, From: asked}
+		return true
+	}
+	return false
+}
+
+// withModel puts another model into a request. It copies the body: the old one
+// may still be on its way to the upstream.
+func withModel(body []byte, model string) ([]byte, error) {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body))
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, fmt.Errorf("find the model: %w", err)
+	}
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return nil, fmt.Errorf("find the model: %w", err)
+		}
+		if name.String() != "model" {
+			if err := dec.SkipValue(); err != nil {
+				return nil, fmt.Errorf("find the model: %w", err)
+			}
+			continue
+		}
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, fmt.Errorf("find the model: %w", err)
+		}
+		end := int(dec.InputOffset())
+		word, err := json.Marshal(model)
+		if err != nil {
+			return nil, fmt.Errorf("write the model: %w", err)
+		}
+		out := make([]byte, 0, len(body)+len(word))
+		out = append(out, body[:end-len(value)]...)
+		return append(append(out, word...), body[end:]...), nil
+	}
+	return nil, fmt.Errorf("find the model: there is none")
+}

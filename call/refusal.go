@@ -40,7 +40,6 @@ type Refusal struct {
 	Limit   Tokens        // what Limiter holds
 	RetryIn time.Duration // when it may succeed; 0: unknown or never
 	Waited  time.Duration
-	Partial bool    // with UpstreamDown: some calls still succeed, so that waiting is worth it
 	Verdict Verdict // the upstream's last word, if there was one
 	Cause   error
 }

@@ -217,7 +217,7 @@ func (g *guard) refusal(scope string, r *breaker.Refused) *call.Refusal {
 		Reason: call.UpstreamDown, Rule: r.Rule.Name(), RetryIn: r.RetryIn, Cause: errors.New(r.String()),
 	}
 	if g.overloaded[scope] {
-		out.Verdict.Kind, out.Partial = call.Overloaded, !r.Outage
+		out.Verdict.Kind = call.Overloaded
 	}
 	return out
 }

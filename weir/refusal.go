@@ -86,6 +86,9 @@ func refuse(now time.Time, c *call.Call, r *call.Refusal) refused {
 // book is read once, at the first refusal: it is a constant that takes work.
 var book = sync.OnceValue(words.New)
 
+// interrupted says why a stream has no end.
+func interrupted(lang, reason string) string { return book().Interrupted(lang, reason) }
+
 // terms is what a reason means for a client; the words for people come from
 // package words.
 type terms struct {

@@ -94,7 +94,7 @@ func New(opts ...Option) (*Gateway, error) {
 		Outlook:  outlook,
 		Upstream: sender.With(s.patience),
 		Limits:   limits.Read,
-		Account:  account.New(observers{g.metrics, g.recent, s.observer}, estimator.Learn),
+		Account:  account.New(observers{g.metrics, g.recent, s.observer}, estimator.Learn, interrupted),
 		Budget:   flow.NewBudget(),
 	}
 	if s.hedgeAfter > 0 {

@@ -116,7 +116,7 @@ func resolveKeys(c config.Config, e env) ([]weir.APIKey, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("key %s: %w", k.Name, err))
 		}
-		list = append(list, weir.APIKey{Name: k.Name, Secret: secret})
+		list = append(list, weir.APIKey{Name: k.Name, Secret: secret, Upstream: k.Upstream})
 	}
 	return list, errors.Join(errs...)
 }

@@ -144,16 +144,18 @@ func newGateway(c config.Config, e env, log *slog.Logger) (*weir.Gateway, error)
 	opts := []weir.Option{
 		weir.WithUpstream(c.Upstream), weir.WithLogger(log), weir.WithMaxWait(c.Queue.MaxWait.D()),
 		weir.WithQueueBound(c.Queue.MaxWaiting, c.Queue.MaxBytes), weir.WithExactCounts(c.Queue.CountAbove),
-		weir.WithBreaker(weir.Breaker{Core: sentinel.Build}),
+		weir.WithBreaker(weir.Breaker{Core: sentinel.Build}), weir.WithHedge(c.Retry.HedgeAfter.D()),
+		weir.WithPatience(weir.Patience{Begin: c.Retry.FirstToken.D(), Silence: c.Retry.Silence.D(), Whole: c.Retry.Whole.D()}),
+	}
+	for model, chain := range c.Degrade.Fallback {
+		opts = append(opts, weir.WithFallback(model, chain...))
 	}
 	if c.Data != "" {
 		opts = append(opts, weir.WithMemory(filepath.Join(c.Data, "accounts.json")))
 	}
 	list, err := resolveKeys(c, e)
 	errs := []error{err}
-	for _, k := range list {
-		opts = append(opts, weir.WithAPIKey(k.Name, k.Secret))
-	}
+	opts = append(opts, weir.WithAPIKeys(list...))
 	for _, k := range c.Keys {
 		if k.AdminKey == "" {
 			continue

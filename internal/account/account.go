@@ -5,6 +5,7 @@ package account
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"sync"
 	"time"
@@ -17,12 +18,13 @@ import (
 type Room struct {
 	observer call.Observer
 	learn    func(*call.Call, call.Usage)
+	say      func(lang, reason string) string
 }
 
 // New returns the room. Each ended call goes to observer, and what it really
-// used to learn.
-func New(observer call.Observer, learn func(*call.Call, call.Usage)) *Room {
-	return &Room{observer: observer, learn: learn}
+// used to learn. say puts into words why a stream broke off.
+func New(observer call.Observer, learn func(*call.Call, call.Usage), say func(lang, reason string) string) *Room {
+	return &Room{observer: observer, learn: learn, say: say}
 }
 
 // Open returns the body that the client is to read. It owns the permit now:
@@ -130,11 +132,17 @@ func (b *body) finish(outcome, reason string) {
 	})
 }
 
-// brokenEvent and stalledEvent are what a client gets to see of a stream that
-// broke off, or fell silent.
-var (
-	brokenEvent = sse.Append(nil, "error",
-		[]byte(`{"type":"error","error":{"type":"api_error","message":"The connection to the API broke off in the middle of this answer. What came so far is incomplete; please send the request again.","details":{"error_code":"stream_broken_off"}}}`))
-	stalledEvent = sse.Append(nil, "error",
-		[]byte(`{"type":"error","error":{"type":"api_error","message":"The API fell silent in the middle of this answer. What came so far is incomplete; please send the request again.","details":{"error_code":"stream_stalled"}}}`))
+// Why a stream has no end: the reasons in the books.
+const (
+	brokenOff = "broken_off"
+	stalled   = "stalled"
 )
+
+// interrupted is what a client gets to see of a stream that has no end.
+func (r *Room) interrupted(c *call.Call, reason string) []byte {
+	type object = map[string]any
+	data, _ := json.Marshal(object{"type": "error", "error": object{ // strings only: it cannot fail
+		"type": "api_error", "message": r.say(c.Lang, reason), "details": object{"error_code": "stream_" + reason},
+	}, "request_id": c.ID})
+	return sse.Append(nil, "error", data)
+}

@@ -59,8 +59,10 @@ func play(err error, text string) *tape {
 	return &tape{Reader: io.MultiReader(strings.NewReader(text), iotest.ErrReader(err))}
 }
 
+func say(lang, reason string) string { return lang + " " + reason }
+
 func open(b *books, kind call.Kind, media string, body io.ReadCloser) io.ReadCloser {
-	room := account.New(b, b.learn)
+	room := account.New(b, b.learn, say)
 	return room.Open(&call.Call{ID: "weir_1", Endpoint: call.Messages, Received: time.Now()}, call.NewPermit(b), &call.Answer{
 		Status: 200, Verdict: call.Verdict{Kind: kind}, Stream: media == "text/event-stream",
 		Header: http.Header{"Content-Type": {media}}, Body: body, Length: -1,
@@ -215,7 +217,7 @@ func TestJSON(t *testing.T) {
 			if c.gzip {
 				a.Header.Set("Content-Encoding", "gzip")
 			}
-			body := account.New(b, nil).Open(&call.Call{Endpoint: call.Messages}, call.NewPermit(b), a)
+			body := account.New(b, nil, say).Open(&call.Call{Endpoint: call.Messages}, call.NewPermit(b), a)
 			if c.reads {
 				if got, err := io.ReadAll(body); err != nil || string(got) != c.body {
 					t.Errorf("got %q, %v", got, err)

@@ -166,12 +166,12 @@ func (s *stream) ended(err error) {
 		s.err = io.ErrUnexpectedEOF
 		s.finish("failed_mid_stream", brokenOff)
 	default:
-		reason, event := brokenOff, brokenEvent
+		reason := brokenOff
 		if silent(err) {
-			reason, event = "stalled", stalledEvent
+			reason = stalled
 		}
 		if s.call.Endpoint == call.Messages {
-			s.ready = append(s.ready, event...)
+			s.ready = append(s.ready, s.room.interrupted(s.call, reason)...)
 		}
 		s.finish("failed_mid_stream", reason)
 	}
@@ -180,9 +180,6 @@ func (s *stream) ended(err error) {
 
 // errFailed ends a stream behind the upstream's own error event.
 var errFailed = errors.New("the upstream sent an error event")
-
-// brokenOff is the reason in the books for a stream without an end.
-const brokenOff = "broken_off"
 
 // silent reports whether err is the end of somebody's patience.
 func silent(err error) bool {

@@ -49,7 +49,6 @@ type Refused struct {
 	Scope   string
 	Rule    Rule // the rule that refuses it
 	State   State
-	Outage  bool          // by a rule that only a failure of nearly all calls trips
 	RetryIn time.Duration // when to ask again
 }
 

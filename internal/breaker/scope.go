@@ -93,25 +93,8 @@ func (s *scope) refusal(now time.Time) *Refused {
 			worst = &Refused{Scope: s.name, Rule: s.rules[i], State: c.state, RetryIn: wait}
 		}
 	}
-	if worst != nil {
-		worst.Outage = s.outage()
-	}
 	return worst
 }
-
-// outage reports whether what has tripped says that nearly all calls fail.
-func (s *scope) outage() bool {
-	for i, c := range s.circuits {
-		if c.state != Closed && s.rules[i].Strategy == ErrorRatio && s.rules[i].Threshold >= outageShare {
-			return true
-		}
-	}
-	return false
-}
-
-// outageShare is the share of failing calls from which on an upstream counts as
-// down, and not as short of room.
-const outageShare = 0.9
 
 // probe makes p a probe if the scope is half-open.
 func (s *scope) probe(now time.Time, p *Permit) {

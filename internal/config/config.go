@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,8 @@ type Config struct {
 	Keys    []Key    `yaml:"keys,omitempty" jsonschema:"description=API keys of the pool; none: each caller pays with its own"`
 	Clients []Client `yaml:"clients,omitempty" jsonschema:"description=who may use the pool; none: anybody on loopback"`
 	Queue   Queue    `yaml:"queue,omitempty"`
+	Retry   Retry    `yaml:"retry,omitempty"`
+	Degrade Degrade  `yaml:"degrade,omitempty"`
 
 	TLS            *TLS `yaml:"tls,omitempty" jsonschema:"description=certificate of the data plane"`
 	BehindTLSProxy bool `yaml:"behind_tls_proxy,omitempty" jsonschema:"description=something in front of Weir does TLS"`
@@ -34,6 +37,8 @@ type Config struct {
 type Key struct {
 	Name string `yaml:"name" jsonschema:"required,minLength=1"`
 	Key  Ref    `yaml:"key" jsonschema:"required"`
+
+	Upstream string `yaml:"upstream,omitempty" jsonschema:"description=address of the API that takes this key, such as a relay; default: the upstream above"`
 
 	AdminKey  Ref    `yaml:"admin_key,omitempty" jsonschema:"description=admin key of the same organization: its rate limits are read from the Rate Limits API"`
 	Workspace string `yaml:"workspace,omitempty" jsonschema:"description=id of the key's workspace; with admin_key its own limits are read too"`
@@ -52,6 +57,20 @@ type Queue struct {
 	MaxBytes   int64           `yaml:"max_bytes,omitempty" jsonschema:"minimum=1"`
 	MaxWait    schema.Duration `yaml:"max_wait,omitempty"`
 	CountAbove int64           `yaml:"count_above,omitempty" jsonschema:"minimum=0,description=requests estimated above so many input tokens are counted exactly by count_tokens before they wait; 0: never"`
+}
+
+// Retry says when an attempt counts as failed, beside the failures that the API
+// tells of itself.
+type Retry struct {
+	FirstToken schema.Duration `yaml:"first_token,omitempty" jsonschema:"description=how long a stream may take to its first byte; default 5m"`
+	Silence    schema.Duration `yaml:"silence,omitempty" jsonschema:"description=how long a stream may pause; default 1m"`
+	Whole      schema.Duration `yaml:"whole,omitempty" jsonschema:"description=how long an answer in one piece may take; default 10m"`
+	HedgeAfter schema.Duration `yaml:"hedge_after,omitempty" jsonschema:"description=a stream without content after so long is sent to another key as well (one call in a hundred at most); 0: never"`
+}
+
+// Degrade says what may be made simpler when it must.
+type Degrade struct {
+	Fallback map[string][]string `yaml:"fallback,omitempty" jsonschema:"description=for a model: those that may answer in its place while it is overloaded or fails, in order"`
 }
 
 // TLS names a certificate and its key.
@@ -111,10 +130,21 @@ func (c *Config) Validate() []schema.Fault {
 	if c.Admin != Off && !address(c.Admin) {
 		add("admin", fmt.Sprintf("%q is no address", c.Admin), "write host:port, such as 127.0.0.1:8788, or off")
 	}
-	if u, err := url.Parse(c.Upstream); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		add("upstream", fmt.Sprintf("%q is no address of an API", c.Upstream), "write a URL such as https://api.anthropic.com")
+	api := func(path, text string) {
+		if u, err := url.Parse(text); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			add(path, fmt.Sprintf("%q is no address of an API", text), "write a URL such as https://api.anthropic.com")
+		}
+	}
+	api("upstream", c.Upstream)
+	for model, chain := range c.Degrade.Fallback {
+		if len(chain) == 0 || slices.Contains(chain, model) || slices.Contains(chain, "") {
+			add("degrade.fallback."+model, "names no other model, or the model itself", "list the models that may answer in its place")
+		}
 	}
 	for i, k := range c.Keys {
+		if k.Upstream != "" {
+			api(fmt.Sprintf("keys[%d].upstream", i), k.Upstream)
+		}
 		if err := k.Key.check(); err != nil {
 			add(fmt.Sprintf("keys[%d].key", i), err.Error(), refHint)
 		}

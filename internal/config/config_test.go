@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weir-gateway/weir/internal/config"
 	"github.com/weir-gateway/weir/internal/schema"
@@ -67,6 +68,30 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "sk-ant-api-123") {
 		t.Error("a secret was printed")
+	}
+}
+
+func TestWhatMayFail(t *testing.T) {
+	c, err := config.Load(write(t, `
+keys: [{name: a, key: 'env:K', upstream: 'https://relay.example'}]
+retry: {first_token: 90s, silence: 20s, hedge_after: 15s}
+degrade: {fallback: {claude-opus-5: [claude-sonnet-5]}}
+`), getenv())
+	if err != nil || c.Check() != nil {
+		t.Fatal(err, c.Check())
+	}
+	if c.Retry.FirstToken.D() != 90*time.Second || c.Keys[0].Upstream != "https://relay.example" || c.Degrade.Fallback["claude-opus-5"][0] != "claude-sonnet-5" {
+		t.Errorf("got %+v", c)
+	}
+	for text, path := range map[string]string{
+		"keys: [{name: a, key: 'env:K', upstream: relay}]": "keys[0].upstream",
+		"degrade: {fallback: {m: []}}":                     "degrade.fallback.m",
+		"degrade: {fallback: {m: [m]}}":                    "degrade.fallback.m",
+		"retry: {silence: soon}":                           "retry.silence",
+	} {
+		if _, err := config.Load(write(t, text), getenv()); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 

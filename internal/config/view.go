@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -14,6 +15,12 @@ import (
 func (c Config) View() (map[string]any, error) {
 	if u, err := url.Parse(c.Upstream); err == nil {
 		c.Upstream = u.Redacted()
+	}
+	c.Keys = slices.Clone(c.Keys)
+	for i, k := range c.Keys {
+		if u, err := url.Parse(k.Upstream); err == nil {
+			c.Keys[i].Upstream = u.Redacted()
+		}
 	}
 	raw, err := yaml.Marshal(c)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestViewHasTheFilesNamesAndNoSecrets(t *testing.T) {
-	c, err := config.Load(write(t, "upstream: https://user:hunter2@relay.example\nqueue: {max_wait: 90s}\nkeys: [{name: a, key: 'env:K'}]\nbehind_tls_proxy: true"), getenv())
+	c, err := config.Load(write(t, "upstream: https://user:hunter2@relay.example\nqueue: {max_wait: 90s}\nkeys: [{name: a, key: 'env:K', upstream: 'http://u:hunter2@other'}]\nbehind_tls_proxy: true"), getenv())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +22,7 @@ func TestViewHasTheFilesNamesAndNoSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"listen":"127.0.0.1:8787"`, `"max_waiting":100000`, `"max_wait":"1m30s"`, `"key":"env:K"`, `"token":"[secret]"`, `"behind_tls_proxy":true`, "user:xxxxx@"} {
+	for _, want := range []string{`"listen":"127.0.0.1:8787"`, `"max_waiting":100000`, `"max_wait":"1m30s"`, `"key":"env:K"`, `"token":"[secret]"`, `"behind_tls_proxy":true`, "user:xxxxx@", "u:xxxxx@other"} {
 		if !strings.Contains(string(raw), want) {
 			t.Errorf("no %s in %s", want, raw)
 		}

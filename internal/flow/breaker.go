@@ -55,12 +55,12 @@ func (f *Corridor) fallback(c *call.Call) bool {
 
 // hold lets a call that has been in the queue wait until the breaker may be
 // asked again. A fresh one is refused at once: its client may have something
-// better to do than to wait for an upstream that is down. Overload of a part of
-// the calls is waited out by all, as any other lack of room is.
+// better to do than to wait for an upstream that is down. Overload is waited out
+// by all, as any other lack of room is.
 func hold(ctx context.Context, c *call.Call, no *call.Refusal, last call.Verdict, fresh bool) error {
 	now := time.Now()
 	delay := no.RetryIn + jitter(1, retryBase, retryCap)
-	if fresh && !no.Partial || !now.Add(delay).Before(c.Deadline) {
+	if fresh && no.Verdict.Kind != call.Overloaded || !now.Add(delay).Before(c.Deadline) {
 		if last.Kind != call.OK {
 			no.Verdict = last
 		}

@@ -8,16 +8,19 @@ import (
 	"github.com/weir-gateway/weir/call"
 )
 
-// Budget is the retry budget of one upstream, kept for each model apart (after
+// Budget is the retry budget, kept for each upstream and model apart (after
 // Finagle): every new call pays in a tenth of a retry, every second a whole
 // one, and a retry takes one out. It bounds the extra load that failing calls
-// put on a failing model, and leaves the others alone. It is safe for
-// concurrent use.
+// put on what fails, and leaves the others alone. It is safe for concurrent
+// use.
 type Budget struct {
 	mu     sync.Mutex
-	models map[string]*credit // bounded by maxModels; guarded by mu
+	models map[debtor]*credit // bounded by maxModels; guarded by mu
 	others credit             // of the models that found no place; guarded by mu
 }
+
+// debtor is what has a credit of its own.
+type debtor struct{ upstream, model string }
 
 const (
 	budgetShare   = 0.1 // retries per call
@@ -30,28 +33,29 @@ const (
 // NewBudget returns a budget with a little credit for every model to begin
 // with.
 func NewBudget() *Budget {
-	return &Budget{models: map[string]*credit{}, others: credit{left: budgetUpfront}}
+	return &Budget{models: map[debtor]*credit{}, others: credit{left: budgetUpfront}}
 }
 
-// Deposit counts one new call. One that its client repeats is no new traffic
-// and pays nothing: retries would earn retries.
-func (b *Budget) Deposit(now time.Time, c *call.Call) {
+// Deposit counts one new call, which key pays for. One that its client repeats
+// is no new traffic and pays nothing: retries would earn retries.
+func (b *Budget) Deposit(now time.Time, c *call.Call, key call.Key) {
 	if c.ClientRetry > 0 {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	m := b.of(now, c.Model)
+	m := b.of(now, debtor{key.Upstream, c.Model})
 	m.left = min(m.left+budgetShare, budgetBound)
 }
 
-// Take draws one retry of c and returns how long it must wait for its credit.
+// Take draws one retry of c, which has failed last with the key that it shuns,
+// and returns how long it must wait for its credit.
 // A wait beyond the call's deadline draws nothing: such a call gives up, and
 // leaves no debt for others to pay.
 func (b *Budget) Take(now time.Time, c *call.Call) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	m := b.of(now, c.Model)
+	m := b.of(now, debtor{c.Shunned.Upstream, c.Model})
 	wait := time.Duration(max(0, 1-m.left) / budgetRate * float64(time.Second))
 	if wait == 0 || now.Add(wait).Before(c.Deadline) {
 		m.left--
@@ -59,16 +63,16 @@ func (b *Budget) Take(now time.Time, c *call.Call) time.Duration {
 	return wait
 }
 
-// of returns the credit of a model as it is now.
-func (b *Budget) of(now time.Time, model string) *credit {
-	m, ok := b.models[model]
+// of returns a credit as it is now.
+func (b *Budget) of(now time.Time, who debtor) *credit {
+	m, ok := b.models[who]
 	if !ok {
 		if len(b.models) >= maxModels {
 			b.forget(now)
 		}
 		if m = &b.others; len(b.models) < maxModels {
 			m = &credit{left: budgetUpfront}
-			b.models[model] = m
+			b.models[who] = m
 		}
 	}
 	m.accrue(now)
@@ -79,7 +83,7 @@ func (b *Budget) of(now time.Time, model string) *credit {
 // than they would begin with again. It costs one walk; with maxModels in use at
 // once, newcomers share a credit.
 func (b *Budget) forget(now time.Time) {
-	maps.DeleteFunc(b.models, func(_ string, m *credit) bool {
+	maps.DeleteFunc(b.models, func(_ debtor, m *credit) bool {
 		m.accrue(now)
 		return m.left >= budgetBound
 	})

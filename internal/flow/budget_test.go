@@ -32,7 +32,7 @@ func TestBudget(t *testing.T) {
 		t.Errorf("the sixth waits %v, want a second", wait)
 	}
 	for range 10 {
-		b.Deposit(noon, c)
+		b.Deposit(noon, c, call.Key{})
 	}
 	if wait := b.Take(noon, c); wait < 990*time.Millisecond || wait > 1010*time.Millisecond {
 		t.Errorf("ten calls pay for one retry: waits %v", wait)
@@ -55,7 +55,7 @@ func TestBudgetOfClientRetries(t *testing.T) {
 	drain(t, b, c)
 	c.ClientRetry = 1
 	for range 100 {
-		b.Deposit(noon, c)
+		b.Deposit(noon, c, call.Key{})
 	}
 	if wait := b.Take(noon, c); wait != time.Second {
 		t.Errorf("after a hundred retries of clients: waits %v, want a second", wait)
@@ -92,4 +92,14 @@ func TestBudgetIsBounded(t *testing.T) {
 	if wait := b.Take(now, of("newcomer")); wait != time.Second {
 		t.Errorf("the sixth waits %v: it got the shared credit, not its own", wait)
 	}
+}
+
+func TestBudgetKeepsUpstreamsApart(t *testing.T) {
+	b := flow.NewBudget()
+	for range 50 {
+		c := of("m")
+		c.Shunned = call.Key{Print: "k", Upstream: "http://relay"}
+		b.Take(noon, c)
+	}
+	drain(t, b, of("m"))
 }

@@ -85,7 +85,6 @@ func (f *Corridor) Do(req *http.Request, waiting func(*call.Call)) (*http.Respon
 		if c.Endpoint == call.Messages {
 			c.Estimate = f.Estimate.Estimate(c)
 		}
-		f.Budget.Deposit(now, c)
 		f.Hedge.deposit(c)
 		waiting(c)
 		return f.attempts(req.Context(), c)
@@ -237,7 +236,9 @@ func (f *Corridor) admit(ctx context.Context, c *call.Call, last call.Verdict) (
 	if c.Attempts == 0 {
 		c.Waited = time.Since(c.Received)
 	}
-	c.Attempts++
+	if c.Attempts++; c.Attempts == 1 && err == nil {
+		f.Budget.Deposit(time.Now(), c, key)
+	}
 	return key, permit, err
 }
 

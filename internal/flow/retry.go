@@ -52,10 +52,20 @@ func (f *Corridor) delay(now time.Time, c *call.Call, v call.Verdict) time.Durat
 	case v.Paced():
 		return jitter(c.Attempts, retryBase, retryCap)
 	}
-	if c.Failures++; c.Failures >= maxFailures {
+	switch c.Failures++; {
+	case c.Failures >= maxFailures:
 		return 0 // it gives up: no credit for that
+	case c.Failures == 1 && f.elsewhere(now, c):
+		return 0 // no more load for what fails
 	}
 	return max(v.RetryAfter, jitter(c.Failures, retryBase, retryCap), f.Budget.Take(now, c))
+}
+
+// elsewhere reports whether c's next attempt would go to another upstream than
+// the one that it has just failed at.
+func (f *Corridor) elsewhere(now time.Time, c *call.Call) bool {
+	key, err := f.Keys.Pick(now, c, f.Outlook)
+	return err == nil && key.Upstream != c.Shunned.Upstream
 }
 
 // jitter draws the delay before the n-th repetition.

@@ -196,3 +196,79 @@ func TestAllBlocked(t *testing.T) {
 		t.Errorf("got %v, want the block that ends first", err)
 	}
 }
+
+func TestAnUpstreamThatFailedIsShunned(t *testing.T) {
+	away := key("away")
+	away.Upstream = "http://relay"
+	room := keys.New([]call.Key{key("a"), key("b"), away})
+	for i := range 30 {
+		c := &call.Call{Session: fmt.Sprint(i), Shunned: key("a")}
+		if got, err := room.Pick(now, c, even); err != nil || got.Name != "away" {
+			t.Errorf("after a failure of the main upstream: %s, %v", got.Name, err)
+		}
+		c.Shunned = away
+		if got, err := room.Pick(now, c, even); err != nil || got.Name == "away" {
+			t.Errorf("after a failure of the relay: %s, %v", got.Name, err)
+		}
+	}
+	alone := keys.New([]call.Key{key("a"), key("b")})
+	if _, err := alone.Pick(now, &call.Call{Shunned: key("a")}, even); err != nil {
+		t.Errorf("there is no other upstream: %v", err)
+	}
+}
+
+func TestShutUpstreams(t *testing.T) {
+	room := keys.New([]call.Key{key("a"), key("b")})
+	shut := func(names ...string) call.Outlook {
+		return call.Outlook{Shut: func(_ time.Time, _ *call.Call, k call.Key) *call.Refusal {
+			for i, name := range names {
+				if k.Name == name {
+					return &call.Refusal{Reason: call.UpstreamDown, RetryIn: time.Duration(i+1) * time.Second}
+				}
+			}
+			return nil
+		}}
+	}
+	for i := range 30 {
+		if got, err := room.Pick(now, &call.Call{Session: fmt.Sprint(i)}, shut("a")); err != nil || got.Name != "b" {
+			t.Errorf("a is shut: %s, %v", got.Name, err)
+		}
+	}
+	_, err := room.Pick(now, &call.Call{}, shut("b", "a"))
+	if r, ok := errors.AsType[*call.Refusal](err); !ok || r.Reason != call.UpstreamDown || r.RetryIn != time.Second {
+		t.Errorf("both are shut: %v, want the one that opens first", err)
+	}
+}
+
+func TestDue(t *testing.T) {
+	room := keys.New([]call.Key{key("a"), key("b"), key("c")})
+	org := call.Limits{Organization: "org"}
+	cap := call.Verdict{Kind: call.SpendCap, Until: now.Add(5 * time.Hour)}
+	for _, name := range []string{"a", "b"} {
+		room.Observe(now, call.Evidence{Key: key(name), Model: "m", Limits: org, Verdict: cap})
+	}
+	if due, next := room.Due(now); len(due) != 0 || !next.Equal(now.Add(keys.Recheck)) {
+		t.Errorf("at once: %v, %v", due, next)
+	}
+	var looks []time.Duration
+	for at := now; at.Before(now.Add(8 * time.Hour)); {
+		due, next := room.Due(at)
+		if len(due) > 1 || len(due) == 1 && (due[0].Key.Name != "a" || due[0].Model != "m") {
+			t.Fatalf("due %+v, want one key of the organization", due)
+		}
+		if len(due) == 1 {
+			looks = append(looks, at.Sub(now))
+			room.Observe(at, call.Evidence{Key: key("a"), Model: "m", Limits: org, Verdict: cap})
+		}
+		if next.IsZero() {
+			break // its date has come
+		}
+		at = next
+	}
+	if len(looks) < 20 || len(looks) > 25 || looks[0] != time.Minute || looks[1] != 3*time.Minute || looks[9]-looks[8] != 16*time.Minute {
+		t.Errorf("looked %v after the beginning", looks)
+	}
+	if _, err := room.Pick(now.Add(6*time.Hour), &call.Call{}, even); err != nil {
+		t.Errorf("after its date: %v", err)
+	}
+}

@@ -64,12 +64,23 @@ func New() *Book {
 
 // Refusal says why a call is refused, in the language lang ("en" or "zh").
 func (b *Book) Refusal(lang string, r *call.Refusal) Text {
-	s, ok := b.speakers[lang]
-	if !ok {
-		s = b.speakers[languages[0]]
-	}
+	s := b.speaker(lang)
 	id, blanks := idOf(r), s.blanks(r)
 	return Text{Message: s.say(id+".message", blanks), Hint: s.say(id+".hint", blanks)}
+}
+
+// Interrupted says why a stream ended in the middle of its answer; reason is
+// broken_off or stalled.
+func (b *Book) Interrupted(lang, reason string) string {
+	return b.speaker(lang).say("interrupted."+reason, nil)
+}
+
+// speaker is the one of lang, or of the first language.
+func (b *Book) speaker(lang string) speaker {
+	if s, ok := b.speakers[lang]; ok {
+		return s
+	}
+	return b.speakers[languages[0]]
 }
 
 // idOf chooses the message. It is total: a reason without words of its own is

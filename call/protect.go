@@ -27,6 +27,7 @@ type BreakerReport struct {
 	State   string     `json:"state"`              // closed, half_open or open
 	Since   time.Time  `json:"since"`              // when it came to that state
 	Rule    string     `json:"rule,omitempty"`     // which rule keeps it from being closed
+	Cause   string     `json:"cause,omitempty"`    // failing, overloaded or slow, unless closed
 	RetryAt *time.Time `json:"retry_at,omitempty"` // when a probe may go; nil unless open
 	Opened  uint64     `json:"opened"`             // how often it has opened
 }

@@ -33,9 +33,11 @@ type KeyReport struct {
 	Organization string     `json:"organization"`
 	SameQuota    []string   `json:"same_quota_as,omitempty"` // keys of the same organization: together they add nothing
 	State        string     `json:"state"`                   // ok or blocked
-	Reason       string     `json:"reason,omitempty"`
-	Message      string     `json:"message,omitempty"`
-	Until        *time.Time `json:"until,omitempty"`
+	Reason       string     `json:"reason,omitempty"`        // the kind of failure
+	Block        string     `json:"block,omitempty"`         // finer than Reason: see [Verdict.Block]
+	Message      string     `json:"message,omitempty"`       // the upstream's own words
+	Since        *time.Time `json:"since,omitempty"`
+	Until        *time.Time `json:"until,omitempty"` // nil while blocked: until somebody lifts it
 }
 
 // QueueReport is the answer of GET /api/v1/queue.

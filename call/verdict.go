@@ -136,3 +136,26 @@ func (v Verdict) Transient() bool { return v.Course() == Requeue || v.Course() =
 // Account reports whether the whole account (or key) is blocked, so that no
 // request of it can succeed before Until or a person's act.
 func (v Verdict) Account() bool { return v.Course() == Elsewhere }
+
+// Block names what blocks the account, finer than Kind: there are words for
+// each (internal/words). It is of use only with an account's verdict.
+func (v Verdict) Block() string {
+	switch v.Kind {
+	case SpendCap:
+		if v.Code == "contract_spend_limit_reached" {
+			return "contract_cap"
+		}
+	case OwnLimit:
+		if v.Workspace {
+			return "workspace_limit"
+		}
+	case Disabled:
+		if v.Code == "organization_on_hold" {
+			return "on_hold"
+		}
+	case NoCredit:
+	default:
+		return BadKey.String()
+	}
+	return v.Kind.String()
+}

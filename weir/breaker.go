@@ -77,7 +77,7 @@ func (g *Gateway) Protection() call.ProtectionReport {
 			Scope: s.Scope, State: s.State.String(), Since: s.Since, Opened: s.Changes[breaker.Open],
 		}
 		if s.State != breaker.Closed {
-			b.Rule = s.Rule.Name()
+			b.Rule, b.Cause = s.Rule.Name(), g.guard.cause(s)
 		}
 		if s.State == breaker.Open {
 			b.RetryAt = &s.RetryAt
@@ -191,6 +191,20 @@ func (g *guard) report() []breaker.Status {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.engine.Report()
+}
+
+// cause says for people what is wrong with the upstream of a breaker that is
+// not closed.
+func (g *guard) cause(s breaker.Status) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case s.Rule.Strategy == breaker.SlowRatio:
+		return "slow"
+	case g.overloaded[s.Scope]:
+		return "overloaded"
+	}
+	return "failing"
 }
 
 // outcome is what an answer tells of its upstream.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/weir"
 )
 
@@ -59,5 +60,72 @@ func TestLimitsNeverTrip(t *testing.T) {
 func TestBreakerRulesAreChecked(t *testing.T) {
 	if _, err := weir.New(weir.WithBreaker(weir.Breaker{Rules: []byte(`[{"resource":"*"}]`)})); err == nil {
 		t.Error("a rule without times is taken")
+	}
+}
+
+// named is a protection that lets all pass and reports what it is told to.
+type named []call.RuleReport
+
+func (n named) Enter(time.Time, *call.Call) (func(), *call.Refusal) { return func() {}, nil }
+func (n named) Report() []call.RuleReport                           { return n }
+
+// TestRulesAreCounted: rules that share a name are one series, or the whole
+// page of metrics would fail.
+func TestRulesAreCounted(t *testing.T) {
+	g, err := weir.New(weir.WithProtection(named{
+		{Rule: "tenants", Kind: "hotspot", Resource: "a", Refused: 3},
+		{Rule: "tenants", Kind: "hotspot", Resource: "b", Refused: 4},
+		{Rule: "tenants", Kind: "flow", Resource: "a"},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := scrape(t, g)
+	for _, want := range []string{
+		`weir_rule_refused_total{kind="hotspot",rule="tenants"} 7`, `weir_rule_refused_total{kind="flow",rule="tenants"} 0`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("metrics lack %s\n%.500s", want, got)
+		}
+	}
+	if r := g.Protection(); len(r.Rules) != 3 || r.Breakers == nil {
+		t.Errorf("report %+v", r)
+	}
+}
+
+// TestBreakersSayWhy: people read what is wrong, not only which rule says so.
+func TestBreakersSayWhy(t *testing.T) {
+	slow := []byte(`[{"id":"crawl","resource":"*","strategy":0,"threshold":0.5,"maxAllowedRtMs":1000,"minRequestAmount":2,"statIntervalMs":20000,"retryTimeoutMs":5000}]`)
+	for cause, tt := range map[string]struct {
+		status int
+		takes  time.Duration
+		rules  []byte
+	}{
+		"failing":    {status: http.StatusServiceUnavailable},
+		"overloaded": {status: 529},
+		"slow":       {status: http.StatusOK, takes: 2 * time.Second, rules: slow},
+	} {
+		t.Run(cause, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, func(w http.ResponseWriter, r *http.Request) {
+					time.Sleep(tt.takes)
+					w.Header().Set("Content-Type", "text/event-stream")
+					w.WriteHeader(tt.status)
+					io.WriteString(w, events)
+				}, weir.WithBreaker(weir.Breaker{Rules: tt.rules}))
+				var calls sync.WaitGroup
+				for range 12 {
+					calls.Go(func() { h.post(t, streamed, "weir-max-wait", "20s") })
+				}
+				calls.Wait()
+				r := h.gateway.Protection()
+				if len(r.Breakers) != 1 {
+					t.Fatalf("report %+v", r)
+				}
+				if b := r.Breakers[0]; b.Cause != cause || b.State != "open" || b.Opened == 0 || b.Rule == "" || b.RetryAt == nil {
+					t.Errorf("report %+v", b)
+				}
+			})
+		})
 	}
 }

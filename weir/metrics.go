@@ -84,11 +84,12 @@ var (
 	descBlocked   = prometheus.NewDesc("weir_key_blocked", "1 while a key or its organization cannot pay.", []string{"name"}, nil)
 	descBreaker   = prometheus.NewDesc("weir_breaker_state", "0 closed, 1 half-open, 2 open; only of what has ever opened.", []string{"scope"}, nil)
 	descChanges   = prometheus.NewDesc("weir_breaker_changes_total", "How often the breaker went to that state.", []string{"scope", "to"}, nil)
+	descRefused   = prometheus.NewDesc("weir_rule_refused_total", "Calls that a rule of protection has refused since it was loaded.", []string{"rule", "kind"}, nil)
 )
 
 // Describe implements [prometheus.Collector].
 func (r *reports) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descLimit, descRemaining, descWaiting, descInFlight, descSurprises, descBlocked, descBreaker, descChanges} {
+	for _, d := range []*prometheus.Desc{descLimit, descRemaining, descWaiting, descInFlight, descSurprises, descBlocked, descBreaker, descChanges, descRefused} {
 		ch <- d
 	}
 }
@@ -116,9 +117,26 @@ func (r *reports) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(descChanges, prometheus.CounterValue, float64(n), b.Scope, breaker.State(to).String())
 		}
 	}
+	r.rules(ch)
 	for _, l := range r.g.Queue().Lanes {
 		gauge(descWaiting, float64(l.Waiting), l.Organization, l.Group)
 		gauge(descInFlight, float64(l.InFlight), l.Organization, l.Group)
 	}
 	ch <- prometheus.MustNewConstMetric(descSurprises, prometheus.CounterValue, float64(r.g.admission.Surprises()))
+}
+
+// rules tells what the rules of protection have refused. Several may bear one
+// name, for different resources; a metric may appear only once.
+func (r *reports) rules(ch chan<- prometheus.Metric) {
+	if r.g.protector == nil {
+		return
+	}
+	type key struct{ rule, kind string }
+	refused := map[key]uint64{}
+	for _, rule := range r.g.protector.Report() {
+		refused[key{rule.Rule, rule.Kind}] += rule.Refused
+	}
+	for k, n := range refused {
+		ch <- prometheus.MustNewConstMetric(descRefused, prometheus.CounterValue, float64(n), k.rule, k.kind)
+	}
 }

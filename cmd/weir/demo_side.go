@@ -92,7 +92,8 @@ func (d *demo) open() error {
 	}
 	d.address = d.weir.target.URL
 	admin, err := d.serve("127.0.0.1:8788", dash.New(dash.Source{
-		Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Waiting: g.Waiting, Metrics: g.Metrics(), Ready: g.Ready,
+		Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Waiting: g.Waiting,
+		Protection: g.Protection, Metrics: g.Metrics(), Ready: g.Ready,
 		Config: func() any { return demoConfig(d.address, upstream.URL) }, Version: version(), Closing: d.closing,
 	}))
 	d.dashboard = admin.URL

@@ -97,7 +97,8 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		}
 		defer admin.Close()
 		page := dash.New(dash.Source{
-			Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Waiting: g.Waiting, Metrics: g.Metrics(), Ready: g.Ready,
+			Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Waiting: g.Waiting,
+			Protection: g.Protection, Metrics: g.Metrics(), Ready: g.Ready,
 			Config: func() any { return view }, Version: version(), Closing: closing,
 		})
 		servers = append(servers, &server{name: "admin plane", http: adminServer(page), listener: admin})

@@ -22,15 +22,16 @@ import (
 // concurrent use and fast: a listener on the event stream makes them run about
 // twice a second. A nil one means that there is nothing to tell.
 type Source struct {
-	Quota   func() call.QuotaReport
-	Queue   func() call.QueueReport
-	Recent  func() []call.Event // in any order; bounded by whoever keeps them
-	Request func(id string) (call.Event, bool)
-	Waiting func(id string) (call.WaiterReport, bool)
-	Metrics http.Handler
-	Ready   func() error
-	Config  func() any // the effective configuration, secrets masked
-	Version string
+	Quota      func() call.QuotaReport
+	Queue      func() call.QueueReport
+	Protection func() call.ProtectionReport
+	Recent     func() []call.Event // in any order; bounded by whoever keeps them
+	Request    func(id string) (call.Event, bool)
+	Waiting    func(id string) (call.WaiterReport, bool)
+	Metrics    http.Handler
+	Ready      func() error
+	Config     func() any // the effective configuration, secrets masked
+	Version    string
 
 	// Hosts are further names under which a browser may reach a listener on a
 	// loopback address, for an operator who puts a proxy in front of it.
@@ -52,6 +53,7 @@ func New(src Source) http.Handler {
 		"/readyz":              a.readyz,
 		"/api/v1/quota":        a.quota,
 		"/api/v1/queue":        a.queue,
+		"/api/v1/protection":   a.protection,
 		"/api/v1/requests":     a.requests,
 		"/api/v1/config":       a.config,
 		"/api/v1/events":       a.events,
@@ -145,6 +147,10 @@ func (a *admin) queue(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, a.queueReport())
 }
 
+func (a *admin) protection(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusOK, a.protectionReport())
+}
+
 func (a *admin) requests(w http.ResponseWriter, req *http.Request) {
 	limit := 100
 	if s := req.URL.Query().Get("limit"); s != "" {
@@ -188,6 +194,20 @@ func (a *admin) queueReport() call.QueueReport {
 	}
 	if r.Lanes == nil {
 		r.Lanes = []call.LaneReport{}
+	}
+	return r
+}
+
+func (a *admin) protectionReport() call.ProtectionReport {
+	r := call.ProtectionReport{At: time.Now()}
+	if a.src.Protection != nil {
+		r = a.src.Protection()
+	}
+	if r.Breakers == nil {
+		r.Breakers = []call.BreakerReport{}
+	}
+	if r.Rules == nil {
+		r.Rules = []call.RuleReport{}
 	}
 	return r
 }

@@ -29,6 +29,9 @@ func source() Source {
 		Queue: func() call.QueueReport {
 			return call.QueueReport{Waiting: 7, Lanes: []call.LaneReport{{Organization: "org", Waiting: 7}}}
 		},
+		Protection: func() call.ProtectionReport {
+			return call.ProtectionReport{Breakers: []call.BreakerReport{{Scope: "api/claude-sonnet-5", State: "open", Rule: "outage", Cause: "failing", Opened: 2}}}
+		},
 		Recent: func() []call.Event {
 			now := time.Now()
 			return []call.Event{
@@ -79,6 +82,8 @@ func TestRoutes(t *testing.T) {
 		{"/assets/../dash.go", 404, "application/json", "not_found_error"},
 		{"/api/v1/quota", 200, "application/json", `"remaining":60000`},
 		{"/api/v1/queue", 200, "application/json", `"waiting":7`},
+		{"/api/v1/protection", 200, "application/json", `"scope":"api/claude-sonnet-5","state":"open"`},
+		{"/api/v1/protection", 200, "application/json", `"opened":2}],"rules":[]`},
 		{"/api/v1/requests", 200, "application/json", `"outcome":"refused","reason":"wait_deadline"`},
 		{"/api/v1/requests?limit=0", 400, "application/json", "limit"},
 		{"/api/v1/requests/weir_1", 200, "application/json", `"spread":0.1},`},
@@ -110,10 +115,11 @@ func TestRoutes(t *testing.T) {
 func TestNothingToTell(t *testing.T) {
 	h := New(Source{})
 	for path, want := range map[string]string{
-		"/api/v1/quota":    `"buckets":[],"keys":[]`,
-		"/api/v1/queue":    `"lanes":[]`,
-		"/api/v1/requests": `"requests":[]`,
-		"/readyz":          "ready",
+		"/api/v1/quota":      `"buckets":[],"keys":[]`,
+		"/api/v1/queue":      `"lanes":[]`,
+		"/api/v1/protection": `"breakers":[],"rules":[]`,
+		"/api/v1/requests":   `"requests":[]`,
+		"/readyz":            "ready",
 	} {
 		if got := get(t, h, path); got.Code != 200 || !strings.Contains(got.Body.String(), want) {
 			t.Errorf("%s: %d %s", path, got.Code, got.Body)

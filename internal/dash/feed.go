@@ -19,24 +19,26 @@ const (
 // snapshot is one event of /api/v1/events: the whole picture, so that a
 // listener that missed some has missed nothing.
 type snapshot struct {
-	At       time.Time        `json:"at"`
-	Version  string           `json:"version"`
-	Quota    call.QuotaReport `json:"quota"`
-	Queue    call.QueueReport `json:"queue"`
-	Recent   tally            `json:"recent"`
-	Requests []requestView    `json:"requests"`
+	At         time.Time             `json:"at"`
+	Version    string                `json:"version"`
+	Quota      call.QuotaReport      `json:"quota"`
+	Queue      call.QueueReport      `json:"queue"`
+	Protection call.ProtectionReport `json:"protection"`
+	Recent     tally                 `json:"recent"`
+	Requests   []requestView         `json:"requests"`
 }
 
 // snapshot returns the picture of now as one server-sent event.
 func (a *admin) snapshot() []byte {
 	now, events := time.Now(), a.recent()
 	body, err := json.Marshal(snapshot{
-		At:       now,
-		Version:  a.src.Version,
-		Quota:    a.quotaReport(),
-		Queue:    a.queueReport(),
-		Recent:   count(events, now),
-		Requests: latest(events, feedRequests),
+		At:         now,
+		Version:    a.src.Version,
+		Quota:      a.quotaReport(),
+		Queue:      a.queueReport(),
+		Protection: a.protectionReport(),
+		Recent:     count(events, now),
+		Requests:   latest(events, feedRequests),
 	})
 	name := "snapshot"
 	if err != nil {

@@ -6,6 +6,8 @@ package keys
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -178,10 +180,10 @@ func (r *Room) Report(now time.Time) []call.KeyReport {
 		}
 		out = append(out, k)
 	}
-	for scope, b := range r.blocks {
+	for _, scope := range slices.Sorted(maps.Keys(r.blocks)) {
 		if !reported[scope] {
 			k := call.KeyReport{Name: scope, State: "ok"}
-			b.describe(now, &k)
+			r.blocks[scope].describe(now, &k)
 			out = append(out, k)
 		}
 	}
@@ -205,7 +207,8 @@ func (b *block) describe(now time.Time, k *call.KeyReport) {
 	if b == nil || b.over(now) {
 		return
 	}
-	k.State, k.Reason, k.Message = "blocked", b.verdict.Kind.String(), b.verdict.Message
+	k.State, k.Reason, k.Block, k.Message = "blocked", b.verdict.Kind.String(), b.verdict.Block(), b.verdict.Message
+	k.Since, k.Until = &b.since, nil
 	if !b.verdict.Until.IsZero() {
 		k.Until = &b.verdict.Until
 	}

@@ -272,3 +272,40 @@ func TestDue(t *testing.T) {
 		t.Errorf("after its date: %v", err)
 	}
 }
+
+// TestBlocksAreToldInFull: what blocks, since when and until when, and the
+// same after a restart.
+func TestBlocksAreToldInFull(t *testing.T) {
+	until := now.Add(72 * time.Hour)
+	for want, v := range map[string]call.Verdict{
+		"spend_cap":       {Kind: call.SpendCap, Until: until},
+		"contract_cap":    {Kind: call.SpendCap, Code: "contract_spend_limit_reached", Until: until},
+		"own_limit":       {Kind: call.OwnLimit, Until: until},
+		"workspace_limit": {Kind: call.OwnLimit, Workspace: true, Until: until},
+		"no_credit":       {Kind: call.NoCredit},
+		"disabled":        {Kind: call.Disabled},
+		"on_hold":         {Kind: call.Disabled, Code: "organization_on_hold"},
+		"bad_key":         {Kind: call.BadKey},
+	} {
+		t.Run(want, func(t *testing.T) {
+			pool := []call.Key{key("a")}
+			first, second := keys.New(pool), keys.New(pool)
+			first.Observe(now, call.Evidence{Key: key("a"), Verdict: v})
+			memory, err := first.Remember()
+			if err != nil {
+				t.Fatal(err)
+			}
+			later := now.Add(time.Hour)
+			if err := second.Recall(later, memory); err != nil {
+				t.Fatal(err)
+			}
+			for name, room := range map[string]*keys.Room{"at once": first, "after a restart": second} {
+				got := room.Report(later)[0]
+				dated := got.Until != nil && got.Until.Equal(until)
+				if got.Block != want || got.Since == nil || !got.Since.Equal(now) || dated == v.Until.IsZero() {
+					t.Errorf("%s: %+v", name, got)
+				}
+			}
+		})
+	}
+}

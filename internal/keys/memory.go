@@ -17,14 +17,15 @@ type remembered struct {
 }
 
 type blocked struct {
-	Kind    string    `json:"kind"`
-	Status  int       `json:"status"`
-	Type    string    `json:"type"`
-	Code    string    `json:"code,omitempty"`
-	Message string    `json:"message"`
-	Model   string    `json:"model,omitempty"` // to re-check it with
-	Since   time.Time `json:"since"`
-	Until   time.Time `json:"until,omitzero"`
+	Kind      string    `json:"kind"`
+	Status    int       `json:"status"`
+	Type      string    `json:"type"`
+	Code      string    `json:"code,omitempty"`
+	Workspace bool      `json:"workspace,omitempty"`
+	Message   string    `json:"message"`
+	Model     string    `json:"model,omitempty"` // to re-check it with
+	Since     time.Time `json:"since"`
+	Until     time.Time `json:"until,omitzero"`
 }
 
 // Changed hears when there is something new to remember. It may hear once for
@@ -48,7 +49,7 @@ func (r *Room) Remember() ([]byte, error) {
 		v := b.verdict
 		m.Blocks[scope] = blocked{
 			Kind: v.Kind.String(), Status: v.Status, Type: v.Type, Code: v.Code,
-			Message: v.Message, Model: b.model, Since: b.since, Until: v.Until,
+			Workspace: v.Workspace, Message: v.Message, Model: b.model, Since: b.since, Until: v.Until,
 		}
 	}
 	return json.MarshalIndent(m, "", "  ")
@@ -70,7 +71,8 @@ func (r *Room) Recall(now time.Time, data []byte) error {
 			continue
 		}
 		r.blocks[scope] = &block{since: b.Since, recheck: now, every: Recheck, model: b.Model, verdict: call.Verdict{
-			Kind: kind, Status: b.Status, Type: b.Type, Code: b.Code, Message: b.Message, Until: b.Until,
+			Kind: kind, Status: b.Status, Type: b.Type, Code: b.Code, Workspace: b.Workspace,
+			Message: b.Message, Until: b.Until,
 		}}
 	}
 	r.bound()

@@ -88,7 +88,7 @@ func (b *Book) speaker(lang string) speaker {
 func idOf(r *call.Refusal) string {
 	switch r.Reason {
 	case call.AccountBlocked:
-		return blockID(r.Verdict)
+		return r.Verdict.Block()
 	case call.TimedOut, call.UpstreamDown:
 		return waitID(r)
 	case call.TooLarge:
@@ -123,28 +123,6 @@ func untrusted(err error) bool {
 	}
 	_, ok := errors.AsType[tls.RecordHeaderError](err)
 	return ok
-}
-
-// blockID names the state of an account.
-func blockID(v call.Verdict) string {
-	switch v.Kind {
-	case call.SpendCap:
-		if v.Code == "contract_spend_limit_reached" {
-			return "contract_cap"
-		}
-	case call.OwnLimit:
-		if v.Workspace {
-			return "workspace_limit"
-		}
-	case call.Disabled:
-		if v.Code == "organization_on_hold" {
-			return "on_hold"
-		}
-	case call.NoCredit:
-	default:
-		return call.BadKey.String()
-	}
-	return v.Kind.String()
 }
 
 // speaker speaks one language.

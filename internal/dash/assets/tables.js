@@ -6,7 +6,8 @@ import { clock, seconds, short, t, whole } from "./words.js";
 
 const CLASSES = ["interactive", "normal", "batch"]; // the most urgent first
 
-const body = (id) => document.querySelector(`#${id} tbody`);
+/** body is where the rows of a table go. */
+export const body = (id) => document.querySelector(`#${id} tbody`);
 
 /** tiles shows the counts of now and of the last minute. */
 export function tiles(picture) {
@@ -90,7 +91,8 @@ function storyButton(r) {
   return button;
 }
 
-function cell(column, className = "") {
+/** cell is one of a row; on a phone it bears its column's name. */
+export function cell(column, className = "") {
   return make("td", { class: className, "data-label": t(`col.${column}`) });
 }
 

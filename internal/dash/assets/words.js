@@ -61,6 +61,9 @@ export function seconds(s) {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
+/** wait is a time in whole seconds, for countdowns. */
+export const wait = (s) => (s < 60 ? `${s} s` : seconds(s));
+
 /** clock is the time of day, or the date too if it is another day. */
 export function clock(stamp) {
   const at = new Date(stamp);

@@ -1,41 +1,13 @@
-// Opens the page of a running demo in Chromium: the figures on it must be those
-// of /api/v1/quota, and they must move. WEIR_BIN is the binary.
+// Opens the page in Chromium. That of a running demo: the figures on it must be
+// those of /api/v1/quota, and they must move. That of a gateway whose upstream
+// fails: it says so, until when, and when it is over.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium } from 'playwright-core';
-
-const flags = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-/** Starts the demo and resolves to its admin address. */
-function startDemo() {
-  const demo = spawn(process.env.WEIR_BIN, ['demo', '--no-browser', '--for', '120s'], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  const address = new Promise((resolve, reject) => {
-    const listen = (chunk) => {
-      said += chunk;
-      const line = said.match(/^.*(?:admin|dashboard).*?(http:\/\/127\.0\.0\.1:\d+)/im);
-      if (line) resolve(line[1]);
-    };
-    demo.stdout.setEncoding('utf8').on('data', listen);
-    demo.stderr.setEncoding('utf8').on('data', listen);
-    demo.on('error', reject);
-    demo.on('exit', (code) => reject(new Error(`the demo ended with ${code} before it named its page:\n${said}`)));
-  });
-  return { demo, address };
-}
+import { browse, start, stop } from './harness.mjs';
 
 const key = (b) => [b.organization, b.workspace, b.group, b.limiter].join(' ');
 
@@ -71,37 +43,20 @@ function spoken(words) {
 }
 
 describe('the page of the demo', () => {
-  let demo, address, profile, context, page;
-  const faults = [];
+  let demo, address, browser, page;
 
   before(async () => {
-    const started = startDemo();
-    demo = started.demo;
-    address = await started.address;
-    profile = await mkdtemp(join(tmpdir(), 'weir-browser-'));
-    context = await chromium.launchPersistentContext(profile, {
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      headless: true,
-      args: flags,
-    });
-    page = await context.newPage();
-    page.on('pageerror', (error) => faults.push(String(error)));
-    page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
-    page.on('request', (request) => {
-      if (new URL(request.url()).origin !== address) faults.push(`asks another host: ${request.url()}`);
-    });
-    await page.goto(address);
+    const started = start(['demo', '--no-browser', '--for', '120s'], [/^.*(?:admin|dashboard).*?(http:\/\/127\.0\.0\.1:\d+)/im]);
+    demo = started.program;
+    [address] = await started.addresses;
+    browser = await browse(address);
+    page = browser.page;
     await page.locator('.gauge[data-limiter="input_tokens"]').first().waitFor();
   });
 
   after(async () => {
-    await context?.close();
-    if (profile) await rm(profile, { recursive: true, force: true });
-    if (demo?.exitCode === null) {
-      const ended = new Promise((resolve) => demo.once('exit', resolve));
-      demo.kill('SIGINT');
-      await ended;
-    }
+    await browser?.close();
+    await stop(demo);
   });
 
   test('shows the figures of /api/v1/quota', async () => {
@@ -167,6 +122,154 @@ describe('the page of the demo', () => {
   });
 
   test('is clean: no errors, nothing from another host', () => {
-    assert.deepEqual(faults, []);
+    assert.deepEqual(browser.faults, []);
+  });
+});
+
+const model = 'claude-sonnet-5';
+const outage = `description: ${model} is down.
+faults:
+  - {kind: "503", model: ${model}}
+`;
+
+describe('the page while the upstream fails', () => {
+  let folder, upstream, api, gateway, data, admin, browser, page, scope;
+
+  const simulate = async (args) => {
+    const started = start(['sim', ...args], [/at (http:\/\/127\.0\.0\.1:\d+)/]);
+    upstream = started.program;
+    [api] = await started.addresses;
+  };
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'weir-outage-'));
+    await writeFile(join(folder, 'outage.yaml'), outage);
+    await simulate(['--listen', '127.0.0.1:0', '--scenario', join(folder, 'outage.yaml')]);
+    scope = `${new URL(api).host}/${model}`;
+    const started = start(
+      ['serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--upstream', api],
+      [/data plane (http:\S+)/, /admin plane (http:\S+)/],
+      { ANTHROPIC_API_KEY: 'sk-ant-any' },
+    );
+    gateway = started.program;
+    [data, admin] = await started.addresses;
+    browser = await browse(admin);
+    page = browser.page;
+    await page.locator('#link[data-link="live"]').waitFor();
+  });
+
+  after(async () => {
+    await browser?.close();
+    await stop(gateway);
+    await stop(upstream);
+    if (folder) await rm(folder, { recursive: true, force: true });
+  });
+
+  const send = async (wait) => {
+    const response = await fetch(`${data}/v1/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'anthropic-version': '2023-06-01', 'weir-max-wait': wait },
+      body: JSON.stringify({ model, max_tokens: 8, messages: [{ role: 'user', content: 'Is it up?' }] }),
+    });
+    await response.text();
+    return response.status;
+  };
+  const breaker = async () => {
+    const response = await fetch(`${admin}/api/v1/protection`);
+    assert.equal(response.status, 200);
+    const { breakers, rules } = await response.json();
+    assert.deepEqual(rules, []);
+    return breakers.find((b) => b.scope === scope);
+  };
+  const row = () => page.locator(`#breakers tr[data-scope="${scope}"]`);
+  const alert = () => page.locator(`#alerts li[data-scope="${scope}"]`);
+
+  /** Lets the breaker open anew, so that there is time to look. */
+  const reopen = async () => {
+    for (let i = 0; i < 40; i++) {
+      const b = await breaker();
+      if (b?.state === 'open' && Date.parse(b.retry_at) - Date.now() > 3500) return b;
+      await send('500ms');
+      await sleep(200);
+    }
+    return assert.fail('the breaker does not open anew');
+  };
+
+  test('says nothing of breakers before', async () => {
+    assert.equal(await breaker(), undefined);
+    assert.equal(await page.locator('#protection').isVisible(), false);
+    assert.equal(await page.locator('#alerts li').count(), 0);
+  });
+
+  test('shows the breaker as /api/v1/protection does', async () => {
+    await Promise.all(Array.from({ length: 20 }, () => send('3s')));
+    const b = await reopen();
+    await page.locator(`#breakers tr[data-scope="${scope}"][data-opened="${b.opened}"][data-state="open"]`).waitFor();
+    const cells = await row().locator('td').allTextContents();
+    assert.match(cells[0], new RegExp(`^${model}.*${new URL(api).host}$`));
+    assert.match(cells[1], /open: calls are refused/);
+    assert.equal(cells[2], String(b.opened));
+    assert.ok(cells[3].includes(b.rule) && cells[3].includes('kept failing'), cells[3]);
+    assert.equal(b.cause, 'failing');
+    assert.equal(cells[4], await page.evaluate((at) => new Date(at).toLocaleString('en', { timeStyle: 'medium' }), b.since));
+    const { keys } = await (await fetch(`${admin}/api/v1/quota`)).json();
+    assert.deepEqual(await page.locator('#keys tr[data-key] td:first-child').allTextContents(), keys.map((k) => k.name));
+  });
+
+  test('counts down to the probe, and is not read aloud every second', async () => {
+    const b = await reopen();
+    await page.locator(`#breakers tr[data-scope="${scope}"][data-opened="${b.opened}"]`).waitFor();
+    await page.evaluate((sentence) => {
+      window.spoken = 0;
+      new MutationObserver((changes) => (window.spoken += changes.length)).observe(sentence, { subtree: true, childList: true, characterData: true });
+    }, await alert().locator('span').first().elementHandle());
+    const timer = alert().locator('[role="timer"][aria-live="off"]');
+    const seen = [];
+    for (let i = 0; i < 20; i++) {
+      const left = (Date.parse(b.retry_at) - Date.now()) / 1000;
+      const said = (await timer.textContent()).match(/^Until .*, for (\d+) s more\.$/);
+      if (left < 0.8) break;
+      assert.ok(said && Math.abs(Number(said[1]) - left) < 1.7, `${said}, but ${left} s are left`);
+      seen.push(Number(said[1]));
+      await sleep(150);
+    }
+    assert.ok(new Set(seen).size >= 3, `the countdown was only ${seen}`);
+    assert.deepEqual(seen, seen.toSorted((x, y) => y - x));
+    assert.equal(await page.evaluate(() => window.spoken), 0, 'a live region changed with the countdown');
+    assert.equal(await page.locator('#alerts').getAttribute('aria-live'), 'polite');
+  });
+
+  test('says who is refused and why, in both languages and on a phone', async () => {
+    const said = async () => (await alert().locator('span').first().textContent()).trim();
+    assert.match(await said(), new RegExp(`^Calls of ${model} are refused at once, because ${new URL(api).host} .*rule \\w+`));
+    assert.equal(await page.locator('#banner').getAttribute('data-state'), 'failing');
+    await page.locator('#language').click();
+    await page.waitForFunction(() => document.documentElement.lang === 'zh-CN' && /\p{Script=Han}/u.test(document.querySelector('#alerts li')?.textContent));
+    assert.match(await said(), new RegExp(`^${model} 的请求会被立即拒绝，因为 ${new URL(api).host}`));
+    for (const selector of ['#h-protection', '#banner-title', '#breakers td:nth-child(2)', '#keys td:nth-child(3)']) {
+      assert.match(await page.locator(selector).first().textContent(), /\p{Script=Han}/u, selector);
+    }
+    await page.setViewportSize({ width: 390, height: 844 });
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 390, 'the page is wider than a phone');
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.locator('#language').click();
+    await page.waitForFunction(() => document.documentElement.lang === 'en');
+  });
+
+  test('is silent again when the upstream serves', async () => {
+    const { port } = new URL(api);
+    await stop(upstream);
+    await simulate(['--listen', `127.0.0.1:${port}`]);
+    let status;
+    for (let i = 0; i < 60 && status !== 200; i++) {
+      status = await send('2s');
+      if (status !== 200) await sleep(250);
+    }
+    assert.equal(status, 200);
+    await page.locator(`#breakers tr[data-scope="${scope}"][data-state="closed"]`).waitFor();
+    assert.equal((await breaker()).state, 'closed');
+    assert.equal(await alert().count(), 0);
+    assert.notEqual(await page.locator('#banner').getAttribute('data-state'), 'failing');
+    assert.deepEqual(browser.faults, []);
   });
 });

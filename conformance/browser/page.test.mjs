@@ -241,11 +241,11 @@ describe('the page while the upstream fails', () => {
 
   test('says who is refused and why, in both languages and on a phone', async () => {
     const said = async () => (await alert().locator('span').first().textContent()).trim();
-    assert.match(await said(), new RegExp(`^Calls of ${model} are refused at once, because ${new URL(api).host} .*rule \\w+`));
+    assert.match(await said(), new RegExp(`^Calls of ${model} to ${new URL(api).host} are refused at once, because .*rule \\w+`));
     assert.equal(await page.locator('#banner').getAttribute('data-state'), 'failing');
     await page.locator('#language').click();
     await page.waitForFunction(() => document.documentElement.lang === 'zh-CN' && /\p{Script=Han}/u.test(document.querySelector('#alerts li')?.textContent));
-    assert.match(await said(), new RegExp(`^${model} 的请求会被立即拒绝，因为 ${new URL(api).host}`));
+    assert.match(await said(), new RegExp(`^发往 ${new URL(api).host} 的 ${model} 请求会被立即拒绝，因为`));
     for (const selector of ['#h-protection', '#banner-title', '#breakers td:nth-child(2)', '#keys td:nth-child(3)']) {
       assert.match(await page.locator(selector).first().textContent(), /\p{Script=Han}/u, selector);
     }

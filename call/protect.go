@@ -1,14 +1,18 @@
 package call
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Protector guards the gateway itself against more than it can take: flow,
 // concurrency, hot parameters, the machine's load. It knows nothing of the
 // upstream's quota. Implementations are safe for concurrent use.
 type Protector interface {
-	// Enter lets c in, or says by which rule it may not. leave must be called
-	// once, when c's answer has ended; it is nil with a refusal.
-	Enter(now time.Time, c *Call) (leave func(), no *Refusal)
+	// Enter lets c in, or says by which rule it may not. It may make c wait for
+	// its turn, but not beyond c's deadline, and not when ctx has ended. leave
+	// must be called once, when c's answer has ended; it is nil with a refusal.
+	Enter(ctx context.Context, c *Call) (leave func(), no *Refusal)
 	// Report lists the rules in force.
 	Report() []RuleReport
 }

@@ -18,7 +18,7 @@ type classifier interface {
 }
 
 type protector interface {
-	Enter(now time.Time, c *call.Call) (leave func(), no *call.Refusal)
+	Enter(ctx context.Context, c *call.Call) (leave func(), no *call.Refusal)
 }
 
 type estimator interface {
@@ -78,7 +78,10 @@ func (f *Corridor) Do(req *http.Request, waiting func(*call.Call)) (*http.Respon
 	if err != nil {
 		return nil, c, err
 	}
-	resp, err := f.protected(c, now, func() (*http.Response, error) {
+	if c.Endpoint != call.Other {
+		waiting(c)
+	}
+	resp, err := f.protected(req.Context(), c, func() (*http.Response, error) {
 		if c.Endpoint == call.Other {
 			return f.pass(req, c)
 		}
@@ -86,7 +89,6 @@ func (f *Corridor) Do(req *http.Request, waiting func(*call.Call)) (*http.Respon
 			c.Estimate = f.Estimate.Estimate(c)
 		}
 		f.Hedge.deposit(c)
-		waiting(c)
 		return f.attempts(req.Context(), c)
 	})
 	return resp, c, err

@@ -1,29 +1,35 @@
 package flow
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/weir-gateway/weir/call"
 )
 
 // protected lets c go on if the protection lets it in. It counts as inside
 // until its answer has been read or closed.
-func (f *Corridor) protected(c *call.Call, now time.Time, goOn func() (*http.Response, error)) (*http.Response, error) {
+func (f *Corridor) protected(ctx context.Context, c *call.Call, goOn func() (*http.Response, error)) (*http.Response, error) {
 	if f.Protect == nil {
 		return goOn()
 	}
-	leave, no := f.Protect.Enter(now, c)
+	leave, no := f.Protect.Enter(ctx, c)
 	if no != nil {
 		return nil, no
 	}
+	answered := false
+	defer func() { // a panic leaves too
+		if !answered {
+			leave()
+		}
+	}()
 	resp, err := goOn()
 	if err != nil {
-		leave()
 		return nil, err
 	}
+	answered = true
 	resp.Body = &inside{ReadCloser: resp.Body, leave: leave}
 	return resp, nil
 }

@@ -1,6 +1,7 @@
-// Package sentinel is the core of a circuit breaker that Sentinel counts for
-// (github.com/alibaba/sentinel-golang), behind the interface of package
-// breaker.
+// Package sentinel is where Sentinel (github.com/alibaba/sentinel-golang)
+// counts for Weir: in the core of a circuit breaker, behind the interface of
+// package breaker, and in the gateway's own [Protection]. What Sentinel is not
+// made for is done otherwise; ADR 9 has the list.
 //
 // Sentinel's own slot chain misjudges long streams: it lets a call that began
 // before a breaker opened decide its probe, lets any number of probes pass, and
@@ -9,7 +10,7 @@
 // does not count, and counts the time to the first token.
 //
 // Sentinel keeps rules, listeners and its logger for the whole process. This
-// package gives every core a resource name that no other has, so that gateways
+// package gives every core, and every protection, resource names that no other has, so that gateways
 // and tests in one process do not meet, and never starts what Sentinel's Init
 // starts: metric files, collectors, a clock of its own. Whoever else uses
 // Sentinel in the same process must not clear all rules or listeners.
@@ -38,6 +39,7 @@ var process struct {
 	serial atomic.Uint64
 	cores  sync.Map // of *core, by resource name
 	chain  api.EntryOption
+	names  names // of protections
 }
 
 // prepare sets up, once, what is shared.

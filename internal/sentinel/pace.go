@@ -12,7 +12,7 @@ import (
 // up to a bound. Sentinel has such rules too, but it sleeps in them, deaf to
 // callers that leave and to deadlines.
 type pace struct {
-	*record
+	record
 	param     int // of the value that is paced; below 0: all calls alike
 	threshold func(value string) float64
 	window    time.Duration // that the threshold is for

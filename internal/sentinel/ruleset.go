@@ -49,18 +49,18 @@ type resource struct {
 }
 
 type flowRule struct {
-	*record
+	record
 	rule *flow.Rule
 }
 
 type isolationRule struct {
-	*record
+	record
 	rule *isolation.Rule
 }
 
 // hotRule is a hot-parameter rule. It is alone in its spot.
 type hotRule struct {
-	*record
+	record
 	spot  *spot
 	rule  *hotspot.Rule
 	param int
@@ -97,8 +97,8 @@ func (p *Protection) compile(r Rules, old *ruleset) *ruleset {
 		set.addHotspot(p, rule, old)
 	}
 	for _, rule := range r.System {
-		one := keep(set, old, systemKey(rule), func() *systemRule { return &systemRule{record: &record{}, rule: rule} })
-		set.record(one.record, record{name: systemName(rule), kind: "system", resource: "class/" + call.Batch.String()})
+		one := keep(set, old, systemKey(rule), func() *systemRule { return &systemRule{rule: rule} })
+		set.record(&one.record, record{name: systemName(rule), kind: "system", resource: "class/" + call.Batch.String()})
 		set.system = append(set.system, one)
 		set.machine = set.machine || rule.MetricType == system.Load || rule.MetricType == system.CpuUsage
 	}
@@ -115,7 +115,7 @@ func (s *ruleset) addFlow(p *Protection, r flow.Rule, old *ruleset) {
 	s.memory = s.memory || r.TokenCalculateStrategy == flow.MemoryAdaptive
 	if r.ControlBehavior == flow.Throttling {
 		one := keep(s, old, key, func() *pace { return flowPace(r) })
-		s.record(one.record, rec)
+		s.record(&one.record, rec)
 		res.paces = append(res.paces, one)
 		return
 	}
@@ -129,9 +129,9 @@ func (s *ruleset) addFlow(p *Protection, r flow.Rule, old *ruleset) {
 		if rule.RelationStrategy == flow.AssociatedResource {
 			rule.RefResource = p.prefix + r.RefResource
 		}
-		return &flowRule{&record{}, &rule}
+		return &flowRule{rule: &rule}
 	})
-	s.record(one.record, rec)
+	s.record(&one.record, rec)
 	res.flow = append(res.flow, one.rule)
 	s.flows[one.rule] = one
 }
@@ -140,9 +140,9 @@ func (s *ruleset) addIsolation(p *Protection, r isolation.Rule, old *ruleset) {
 	one := keep(s, old, isolationKey(r), func() *isolationRule {
 		rule := r
 		rule.ID, rule.Resource = "", p.prefix+r.Resource
-		return &isolationRule{&record{}, &rule}
+		return &isolationRule{rule: &rule}
 	})
-	s.record(one.record, record{name: isolationName(r), kind: "isolation", resource: r.Resource})
+	s.record(&one.record, record{name: isolationName(r), kind: "isolation", resource: r.Resource})
 	res := s.at(p, r.Resource)
 	res.isolate = append(res.isolate, one.rule)
 	s.isolated[one.rule] = one
@@ -153,7 +153,7 @@ func (s *ruleset) addHotspot(p *Protection, r hotspot.Rule, old *ruleset) {
 	rec := record{name: hotspotName(r), kind: "hotspot", resource: r.Resource}
 	if r.MetricType == hotspot.QPS && r.ControlBehavior == hotspot.Throttling {
 		one := keep(s, old, key, func() *pace { return hotspotPace(r) })
-		s.record(one.record, rec)
+		s.record(&one.record, rec)
 		res.paces = append(res.paces, one)
 		return
 	}
@@ -167,9 +167,9 @@ func (s *ruleset) addHotspot(p *Protection, r hotspot.Rule, old *ruleset) {
 			rule.SpecificItems[value] = n
 		}
 		param, _ := paramOf(r)
-		return &hotRule{&record{}, at, &rule, param}
+		return &hotRule{spot: at, rule: &rule, param: param}
 	})
-	s.record(one.record, rec)
+	s.record(&one.record, rec)
 	res.hot = append(res.hot, one)
 }
 

@@ -10,7 +10,7 @@ import (
 // has too much to do. Sentinel's own system slot has one set of rules, and one
 // count of calls, for the process, and would refuse every class.
 type systemRule struct {
-	*record
+	record
 	rule system.Rule
 
 	// ceiling is how many calls of all classes the adaptive strategy finds

@@ -12,7 +12,7 @@ import (
 type names struct {
 	mu   sync.Mutex
 	made int
-	free []freed
+	free []freed // the longest free first
 }
 
 type freed struct {
@@ -26,11 +26,10 @@ const forgotten = 20 * time.Second
 func (n *names) take(now time.Time) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for i, f := range n.free {
-		if now.Sub(f.at) > forgotten {
-			n.free = append(n.free[:i], n.free[i+1:]...)
-			return f.prefix
-		}
+	if len(n.free) > 0 && now.Sub(n.free[0].at) > forgotten {
+		first := n.free[0]
+		n.free = n.free[1:]
+		return first.prefix
 	}
 	n.made++
 	return "weir/protection/" + strconv.Itoa(n.made) + "/"

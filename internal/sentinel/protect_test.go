@@ -33,15 +33,10 @@ func guarded(t *testing.T, files map[string]string, test func(*gate)) {
 
 func newGate(t *testing.T, files map[string]string) *gate {
 	t.Helper()
-	p, err := sentinel.NewProtection(rules(t, files))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return &gate{T: t, p: p}
+	return &gate{T: t, p: protection(t, files)}
 }
 
-func rules(t *testing.T, files map[string]string) sentinel.Rules {
+func rules(t testing.TB, files map[string]string) sentinel.Rules {
 	t.Helper()
 	raw := map[string][]byte{}
 	for name, text := range files {

@@ -119,6 +119,9 @@ func TestThrottledStreamsArePinged(t *testing.T) {
 		}
 		began := time.Now()
 		_, text := h.post(t, streamed)
+		if story := h.gateway.Recent()[0].Story; len(story) != 2 || story[0].Wait.BoundBy != "protection" || story[0].Wait.Took != 20*time.Second {
+			t.Errorf("the story of its wait: %+v", story)
+		}
 		if took := time.Since(began); took < 19*time.Second || took > 21*time.Second || text != ping+ping+events {
 			t.Errorf("after %v: %q", took, text)
 		}

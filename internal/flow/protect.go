@@ -5,9 +5,13 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/weir-gateway/weir/call"
 )
+
+// throttled is a wait in front of the rooms that is worth telling.
+const throttled = 10 * time.Millisecond
 
 // protected lets c go on if the protection lets it in. It counts as inside
 // until its answer has been read or closed.
@@ -15,7 +19,11 @@ func (f *Corridor) protected(ctx context.Context, c *call.Call, goOn func() (*ht
 	if f.Protect == nil {
 		return goOn()
 	}
+	began := time.Now()
 	leave, no := f.Protect.Enter(ctx, c)
+	if took := time.Since(began); took >= throttled {
+		c.Tell(call.Attempt{At: began.Add(took), Wait: call.Wait{Took: took, BoundBy: "protection"}, Kind: "throttled"})
+	}
 	if no != nil {
 		return nil, no
 	}

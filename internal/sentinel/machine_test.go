@@ -134,3 +134,41 @@ func TestNamesAreUsedAgain(t *testing.T) {
 		t.Errorf("%s is not used again, but %s", first, again)
 	}
 }
+
+// TestNamesComeBack: once, when the protection is closed and its last call has
+// left.
+func TestNamesComeBack(t *testing.T) {
+	p, err := NewProtection(Rules{System: []system.Rule{{MetricType: system.Concurrency, TriggerCount: 9}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := func() (n int) {
+		process.names.mu.Lock()
+		defer process.names.mu.Unlock()
+		for _, f := range process.names.free {
+			if f.prefix == p.prefix {
+				n++
+			}
+		}
+		return n
+	}
+	enter := func() func() {
+		leave, no := p.Enter(t.Context(), &call.Call{})
+		if no != nil {
+			t.Fatal(no.Rule)
+		}
+		return leave
+	}
+	first, second := enter(), enter()
+	first()
+	p.Close()
+	if n := back(); n != 0 {
+		t.Errorf("the names came back %d times while a call was inside", n)
+	}
+	second()
+	enter()()
+	p.Close()
+	if n := back(); n != 1 {
+		t.Errorf("the names came back %d times, want once", n)
+	}
+}

@@ -233,6 +233,21 @@ func TestRefusalsCostNothing(t *testing.T) {
 	})
 }
 
+// TestTurnsComeBeforeCounts: a call that would have to wait too long for its
+// turn does not use up its tenant's share.
+func TestTurnsComeBeforeCounts(t *testing.T) {
+	guarded(t, map[string]string{
+		"flow.json":    `[{"id": "pace", "resource": "*", "threshold": 1, "controlBehavior": 1}]`,
+		"hotspot.json": `[{"id": "share", "resource": "*", "paramKey": "tenant", "metricType": 1, "threshold": 3, "durationInSec": 60}]`,
+	}, func(g *gate) {
+		for range 3 {
+			g.want(interactive(), 1, "pace", time.Second)
+			time.Sleep(time.Second)
+		}
+		g.want(interactive(), 0, "share", time.Minute)
+	})
+}
+
 func TestReport(t *testing.T) {
 	guarded(t, map[string]string{
 		"flow.json":      `[{"id": "f", "resource": "class/batch", "threshold": 1}, {"id": "t", "resource": "*", "threshold": 9, "controlBehavior": 1}]`,

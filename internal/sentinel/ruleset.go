@@ -68,11 +68,10 @@ type hotRule struct {
 
 // spot is the resource of Sentinel's that a hot-parameter rule has for itself:
 // Sentinel would take the end of a call off the counts of rules that had not
-// been there when it began.
+// been there when it began. No name of a spot is ever used again.
 type spot struct {
 	id      string // what is counted there
 	wrapper *base.ResourceWrapper
-	gone    bool // no rule is there any more
 }
 
 // compile makes the set that follows old. It changes nothing of Sentinel's
@@ -226,7 +225,6 @@ func (s *ruleset) install(old *ruleset) {
 	}
 	for id, v := range old.kept {
 		if at, ok := v.(*spot); ok && s.kept[id] == nil {
-			at.gone = true
 			_, _ = hotspot.LoadRulesOfResource(at.wrapper.Name(), nil)
 		}
 	}

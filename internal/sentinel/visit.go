@@ -263,10 +263,8 @@ func (v *visit) leave() {
 		r.node.DecreaseConcurrency()
 	}
 	for _, s := range v.hot {
-		if !s.spot.gone {
-			v.sit(s)
-			hotspot.DefaultConcurrencyStatSlot.OnCompleted(&p.ctx)
-		}
+		v.sit(s) // Sentinel finds nothing there if the rule has gone
+		hotspot.DefaultConcurrencyStatSlot.OnCompleted(&p.ctx)
 	}
 	if v.inbound {
 		p.inbound.DecreaseConcurrency()

@@ -1,6 +1,7 @@
 package weir_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -68,8 +69,8 @@ func TestBreakerRulesAreChecked(t *testing.T) {
 // named is a protection that lets all pass and reports what it is told to.
 type named []call.RuleReport
 
-func (n named) Enter(time.Time, *call.Call) (func(), *call.Refusal) { return func() {}, nil }
-func (n named) Report() []call.RuleReport                           { return n }
+func (n named) Enter(context.Context, *call.Call) (func(), *call.Refusal) { return func() {}, nil }
+func (n named) Report() []call.RuleReport                                 { return n }
 
 // TestRulesAreCounted: rules that share a name are one series, or the whole
 // page of metrics would fail.

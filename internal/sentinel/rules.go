@@ -86,7 +86,12 @@ func (r Rules) check() error {
 
 // checkBreaker checks rules that are not this package's.
 func checkBreaker(data []byte) error {
-	if _, err := breaker.Parse(data); err != nil {
+	var list []json.RawMessage
+	err := strict(data, &list) // all of the file; the rules are the breaker's
+	if err == nil {
+		_, err = breaker.Parse(data)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", breakerFile, err)
 	}
 	return nil

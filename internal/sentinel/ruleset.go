@@ -2,6 +2,7 @@ package sentinel
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -162,9 +163,7 @@ func (s *ruleset) addHotspot(p *Protection, r hotspot.Rule, old *ruleset) {
 		rule.ControlBehavior = hotspot.Reject
 		rule.ParamsMaxCapacity = int64(capacityOf(r))
 		rule.SpecificItems = map[any]int64{}
-		for value, n := range r.SpecificItems {
-			rule.SpecificItems[value] = n
-		}
+		maps.Copy(rule.SpecificItems, r.SpecificItems)
 		param, _ := paramOf(r)
 		return &hotRule{spot: at, rule: &rule, param: param}
 	})

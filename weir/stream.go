@@ -66,8 +66,12 @@ func (p *pinger) ping() {
 		h.Set("Weir-Request-Id", p.call.ID)
 		p.w.WriteHeader(http.StatusOK)
 	}
-	_, _ = p.w.Write(pingEvent) // a client that has left is noticed elsewhere
+	// A client that reads nothing must not hold up its call; one that has left
+	// is noticed elsewhere.
+	_ = p.rc.SetWriteDeadline(time.Now().Add(nextPing))
+	_, _ = p.w.Write(pingEvent)
 	_ = p.rc.Flush()
+	_ = p.rc.SetWriteDeadline(time.Time{})
 	p.timer.Reset(nextPing)
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -72,6 +73,9 @@ func Parse(data []byte) ([]Rule, error) {
 	d.DisallowUnknownFields()
 	if err := d.Decode(&rules); err != nil {
 		return nil, fmt.Errorf("circuit-breaking rules: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("circuit-breaking rules: there is something behind the list")
 	}
 	return rules, Validate(rules)
 }

@@ -33,6 +33,9 @@ func TestParseTellsAllFaults(t *testing.T) {
 	if _, err := Parse([]byte(`[{"resource": "*", "treshold": 1}]`)); err == nil {
 		t.Error("an unknown field is taken")
 	}
+	if _, err := Parse([]byte(`[] []`)); err == nil {
+		t.Error("a second list is taken")
+	}
 }
 
 func TestDefaultRulesAreValid(t *testing.T) {

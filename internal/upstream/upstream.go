@@ -131,7 +131,23 @@ func (r *Room) Forward(ctx context.Context, c *call.Call, key call.Key, body io.
 	if size != 0 {
 		req.Body, req.ContentLength = io.NopCloser(body), size
 	}
-	return r.transport.RoundTrip(req)
+	resp, err := r.transport.RoundTrip(req)
+	if err == nil && resp.StatusCode >= 400 {
+		dissuade(resp.Header, fault.RetryAfter(resp.Header, time.Now()))
+	}
+	return resp, err
+}
+
+// longestRetry is the longest retry-after that every client obeys.
+const longestRetry = time.Minute
+
+// dissuade tells clients not to come back by themselves to an upstream that
+// names a longer time: some would sleep for all of it, and others ignore it
+// (issue 4, "refusals that each client obeys").
+func dissuade(h http.Header, after time.Duration) {
+	if after > longestRetry {
+		h.Set("X-Should-Retry", "false")
+	}
 }
 
 // request builds the head. The caller's credential never goes along with a
@@ -204,6 +220,7 @@ func (r *Room) holdError(a *call.Answer) {
 		a.Body, a.Length = io.NopCloser(bytes.NewReader(nil)), 0
 	}
 	a.Verdict = r.judge.Answer(time.Now(), a.Status, a.Header, plain(a.Header, raw))
+	dissuade(a.Header, a.Verdict.RetryAfter)
 }
 
 // maxAnswer is how large a JSON answer is held back. The longest answers are

@@ -187,3 +187,29 @@ func TestNewRefusesNonsense(t *testing.T) {
 		}
 	}
 }
+
+// TestLongRetryAfter: no client is left to sleep for longer than all of them
+// would.
+func TestLongRetryAfter(t *testing.T) {
+	for after, want := range map[string]string{"": "true", "60": "true", "61": "false", "3600": "false"} {
+		answer := func() *script {
+			h := http.Header{"Content-Type": {"application/json"}, "X-Should-Retry": {"true"}}
+			if after != "" {
+				h.Set("Retry-After", after)
+			}
+			return &script{status: 503, header: h, feed: write(0, io.EOF, `{"error":{}}`)}
+		}
+		c := &call.Call{Method: "POST", Path: "/v1/messages"}
+		if got := room(t, answer()).Send(t.Context(), c, call.Key{}).Header.Get("X-Should-Retry"); got != want {
+			t.Errorf("retry-after %q: x-should-retry %q, want %q", after, got, want)
+		}
+		resp, err := room(t, answer()).Forward(t.Context(), c, call.Key{}, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("X-Should-Retry"); got != want {
+			t.Errorf("retry-after %q of what is not metered: x-should-retry %q, want %q", after, got, want)
+		}
+	}
+}

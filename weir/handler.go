@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/classify"
 )
 
 // Handler is the front door: it serves the API's paths below /v1/.
@@ -69,7 +70,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // do is the common part of both doors.
 func (g *Gateway) do(req *http.Request, waiting func(*call.Call)) (*http.Response, *call.Call, error) {
 	if g.draining.Load() {
-		return nil, &call.Call{ID: "weir_draining", Received: time.Now()}, &call.Refusal{Reason: call.Draining, RetryIn: time.Second}
+		return nil, classify.Unread(req, time.Now()), &call.Refusal{Reason: call.Draining, RetryIn: time.Second}
 	}
 	return g.corridor.Do(req, waiting)
 }

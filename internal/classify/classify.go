@@ -88,6 +88,12 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 	return c, nil
 }
 
+// Unread is the call of a request that is refused before it is read: it says
+// only in which language.
+func Unread(req *http.Request, now time.Time) *call.Call {
+	return &call.Call{ID: requestID(), Received: now, Lang: languageOf(req.Header)}
+}
+
 // target is the path with the query as the client spelled them. A parsed URL
 // may spell some characters in another way.
 func target(req *http.Request) string {

@@ -48,6 +48,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if err != nil {
 		if !guard.ended() && req.ProtoMajor == 1 {
 			w.Header().Set("Connection", "close") // the rest of the body is no next request
+			defer guard.linger()
 		}
 		h.refuse(w, c, err, started)
 		return

@@ -106,11 +106,15 @@ type bodyGuard struct {
 	rc       *http.ResponseController // nil once the call has ended
 	deadline time.Time
 	whole    bool // the body was read to its end
+	broken   bool // or has no end
 }
 
 const (
 	bodyPatience = 30 * time.Second // for the first byte, and for stalls
 	bodySpeed    = 16 << 10         // bytes per second that a client must reach
+
+	lingerTime = 5 * time.Second // for the rest of a body that nobody wants
+	lingerSize = 256 << 20
 )
 
 // guardBody returns req with its body under guard. It is a copy, because the
@@ -130,6 +134,7 @@ func (g *bodyGuard) Read(p []byte) (int, error) {
 	n, err := g.ReadCloser.Read(p)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.broken = err != nil && !errors.Is(err, io.EOF)
 	if g.rc == nil {
 		return n, err
 	}
@@ -152,6 +157,21 @@ func (g *bodyGuard) ended() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.whole
+}
+
+// linger reads what is left of a body after its refusal. Many clients send all
+// of a body before they read, and if the connection were closed meanwhile, its
+// reset would take the answer away from them (RFC 9112 §9.6).
+func (g *bodyGuard) linger() {
+	g.mu.Lock()
+	over := g.whole || g.broken
+	g.mu.Unlock()
+	if over {
+		return
+	}
+	_ = g.rc.Flush() // the others stop sending when they have the answer
+	_ = g.rc.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.CopyN(io.Discard, g.ReadCloser, lingerSize) // whoever sends more is cut off
 }
 
 // release ends the guard with the call: the response is no longer ours.

@@ -134,6 +134,7 @@ type keyless struct{}
 func (keyless) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Del("X-Api-Key")
+	r.Header.Del("Authorization") // where v2 puts it
 	return http.DefaultTransport.RoundTrip(r)
 }
 

@@ -225,6 +225,7 @@ func upstreamCases() []Case {
 		e.RetryAfter, e.Requests, e.Served, e.Hold = after, 2, true, 0.5
 		return e
 	}
+	unbroken := []weir.Option{weir.WithBreaker(weir.Breaker{Off: true})} // it might open in between
 	for1s, briefly := Ask{Headers: header("weir-max-wait", "1s")}, Ask{Headers: header("weir-max-wait", "500ms")}
 	once := func(kind string) sim.Config { return striking(sim.Fault{Kind: kind, Requests: []int64{1}}) }
 	// failed makes one call that fails by its own deadline, which is now.
@@ -235,10 +236,10 @@ func upstreamCases() []Case {
 		{Name: "API speaks no TLS", When: "it answers in plain HTTP", Ask: for1s, Expect: unreachable, state: state{down: plain}},
 		{
 			Name: "API fails", When: "500 until the caller's deadline: the last answer, in the API's words", Ask: for1s,
-			Expect: Expect{Status: 500, Type: "api_error", Hold: 1, Requests: 3}, state: state{api: striking(sim.Fault{Kind: sim.FaultServerError})},
+			Expect: Expect{Status: 500, Type: "api_error", Hold: 1, Requests: 3}, state: state{api: striking(sim.Fault{Kind: sim.FaultServerError}), options: unbroken},
 		}, {
 			Name: "API overloaded", When: "529 until the caller's deadline: the last answer, in the API's words", Ask: for1s,
-			Expect: Expect{Status: 529, Type: "overloaded_error", Hold: 1, Requests: 3}, state: state{api: striking(sim.Fault{Kind: sim.FaultOverloaded})},
+			Expect: Expect{Status: 529, Type: "overloaded_error", Hold: 1, Requests: 3}, state: state{api: striking(sim.Fault{Kind: sim.FaultOverloaded}), options: unbroken},
 		}, {
 			Name: "API fails for long", When: "503 with retry-after 120, which no client obeys: the answer, in the API's words",
 			Expect: Expect{Status: 503, Type: "api_error", Code: "cmek_key_unreachable"}, Ask: for1s,

@@ -31,6 +31,7 @@ part_setup() { scripts/setup.sh; }
 
 part_build() {
   go build -o "$bin/weir" ./cmd/weir
+  go build -o "$bin/refusals" ./conformance/refusals/serve
   go build -C tools -o "$bin/" ./tally ./conform
 }
 

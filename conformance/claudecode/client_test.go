@@ -29,7 +29,7 @@ const (
 	maxRetryAfter   = 60 // seconds; above it, the error is shown at once
 	stallTimeout    = 300 * time.Second
 	requestTimeout  = 600 * time.Second
-	backoffLongest  = 39 * time.Second
+	backoffLongest  = 32 * time.Second // without jitter
 	backoffShortest = 500 * time.Millisecond
 )
 
@@ -78,7 +78,7 @@ func (c *client) prompt(ctx context.Context, body []byte) (outcome, error) {
 		case out.status == 529, !c.retries(out), retries == maxRetries:
 			return out, nil
 		}
-		wait := max(c.backoff(retries), retryAfter(out.header))
+		wait := max(c.backoff(retries), c.jittered(retryAfter(out.header)))
 		retries++
 		select {
 		case <-time.After(wait):
@@ -102,13 +102,17 @@ func (c *client) retries(out outcome) bool {
 	return out.status == 408 || out.status == 409 || out.status == 429 || out.status >= 500
 }
 
-// backoff doubles from half a second and is jittered upward.
+// backoff doubles from half a second.
 func (c *client) backoff(retries int) time.Duration {
-	d := min(backoffShortest<<retries, backoffLongest)
-	return d + time.Duration(c.rand.Int64N(int64(d)/4))
+	return c.jittered(min(backoffShortest<<retries, backoffLongest))
 }
 
-// retryAfter reads the header; the client waits up to a quarter longer.
+// jittered is up to a quarter longer.
+func (c *client) jittered(d time.Duration) time.Duration {
+	return d + time.Duration(c.rand.Int64N(int64(d)/4+1))
+}
+
+// retryAfter reads the header.
 func retryAfter(h http.Header) time.Duration {
 	s, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil {

@@ -24,13 +24,18 @@ var betas = []string{
 // that fetches keys puts them into both.
 func headers(key string, betas []string, retry int) http.Header {
 	h := http.Header{}
+	credentials := map[string]string{"Authorization": "Bearer " + key, "X-Api-Key": key}
+	if key == "" {
+		credentials = nil
+	}
+	for name, value := range credentials {
+		h.Set(name, value)
+	}
 	for name, value := range map[string]string{
 		"Accept":         "application/json",
 		"Content-Type":   "application/json",
 		"User-Agent":     "claude-cli/2.1.330 (external, sdk-cli)",
 		"X-App":          "cli",
-		"Authorization":  "Bearer " + key,
-		"X-Api-Key":      key,
 		"Anthropic-Beta": strings.Join(betas, ","),
 		"Anthropic-Dangerous-Direct-Browser-Access": "true",
 		"Anthropic-Version":                         "2023-06-01",

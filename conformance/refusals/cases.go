@@ -229,7 +229,7 @@ func upstreamCases() []Case {
 	for1s, briefly := Ask{Headers: header("weir-max-wait", "1s")}, Ask{Headers: header("weir-max-wait", "500ms")}
 	once := func(kind string) sim.Config { return striking(sim.Fault{Kind: kind, Requests: []int64{1}}) }
 	// failed makes one call that fails by its own deadline, which is now.
-	failed := func(status int) func(*House) error { return sent(status, "Weir-Max-Wait", "1ms") }
+	failed := func(status int) func(*House) error { return sent(status, "Weir-Max-Wait", "0s") }
 	return []Case{
 		{Name: "API not reachable", When: "nobody listens at its address", Ask: for1s, Expect: unreachable, state: state{down: closed}},
 		{Name: "API not trusted", When: "its certificate is not accepted", Ask: for1s, Expect: unreachable, state: state{down: untrusted}},

@@ -2,63 +2,70 @@ package refusals
 
 import (
 	"fmt"
-	"io"
-	"net/http"
+	"os"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
+
+	"github.com/weir-gateway/weir/call"
 )
 
-func TestProbe(t *testing.T) {
+// TestEveryReasonHasACase: a refusal that no client has met is none of which
+// anybody knows what it does.
+func TestEveryReasonHasACase(t *testing.T) {
+	met, names := map[string]bool{}, map[string]bool{}
 	for _, c := range Cases() {
-		if c.Ask.Filler > 1<<20 || c.Ask.Models {
+		met[c.Expect.Code] = true
+		if names[c.Name] {
+			t.Errorf("two cases are named %q", c.Name)
+		}
+		names[c.Name] = true
+	}
+	unmet := map[call.Reason]string{
+		call.ClientGone:      "nobody is there to hear it",
+		call.NotReplayable:   "no room gives it",
+		call.InternalFailure: "it is a defect",
+	}
+	for reason := call.Malformed; reason <= call.InternalFailure; reason++ {
+		if why := unmet[reason]; met[reason.String()] == (why != "") {
+			t.Errorf("%v: there is a case: %t; why not: %q", reason, met[reason.String()], why)
+		}
+	}
+}
+
+const document = "../../docs/refusals.md"
+
+// TestDocument: what docs/refusals.md promises is what the cases promise, and
+// what it says was measured keeps to that.
+func TestDocument(t *testing.T) {
+	raw, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const hint = "run scripts/check.sh build and .cache/bin/conform -bin .cache/bin/weir -update"
+	text := string(raw)
+	if !strings.HasPrefix(text, promises()+middle) {
+		t.Errorf("%s does not have the promises of the cases: %s", document, hint)
+	}
+	for _, c := range Cases() {
+		_, row, found := strings.Cut(text[strings.Index(text, middle)+1:], "\n| "+c.Name+" | ")
+		if !found {
+			t.Errorf("%s has no measurement of %q: %s", document, c.Name, hint)
 			continue
 		}
-		t.Run(c.Name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h, err := Open(Memory, c)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				for range 2 {
-					began := time.Now()
-					body := fmt.Sprintf(`{"model":%q,"max_tokens":64,"stream":%t,"messages":[{"role":"user","content":%q}]}`, c.Ask.Model, c.Ask.Stream, "hi"+strings.Repeat(" weir", c.Ask.Filler/5))
-					req, _ := http.NewRequest("POST", h.URL+c.Ask.Prefix+"/v1/messages", strings.NewReader(body))
-					req.Header.Set("Anthropic-Version", "2023-06-01")
-					req.Header.Set("Content-Type", "application/json")
-					if c.Ask.Bearer {
-						req.Header.Set("Authorization", "Bearer "+c.Ask.Key)
-					} else if c.Ask.Key != "" {
-						req.Header.Set("X-Api-Key", c.Ask.Key)
-					}
-					req.Header.Set("Weir-Lang", "zh")
-					for k, v := range c.Ask.Headers {
-						req.Header.Set(k, v)
-					}
-					resp, err := h.Way.RoundTrip(req)
-					if err != nil {
-						t.Error(err)
-						break
-					}
-					raw, _ := io.ReadAll(resp.Body)
-					resp.Body.Close()
-					s := string(raw)
-					if i := strings.Index(s, "event: error"); i > 0 {
-						s = s[i:]
-					}
-					t.Logf("%v %d ra=%q sr=%q %.600s", time.Since(began), resp.StatusCode, resp.Header.Get("Retry-After"), resp.Header.Get("X-Should-Retry"), s)
-					if !c.Expect.Served {
-						break
-					}
-					time.Sleep(time.Duration(h.Met().RetryAfter) * time.Second)
-				}
-				if err := h.Close(); err != nil {
-					t.Error(err)
-				}
-				time.Sleep(time.Second)
-			})
-		})
+		row, _, _ = strings.Cut(row, " |\n")
+		for i, cell := range strings.Split(row, " | ") {
+			if Clients[i] == "claude-code" {
+				continue // it retries more often; its own test knows how often
+			}
+			var requests int
+			var seconds float64
+			if _, err := fmt.Sscanf(cell, "%d · %f s", &requests, &seconds); err != nil {
+				t.Errorf("%s of %s: %q: %v", c.Name, Clients[i], cell, err)
+			}
+			if requests != c.Expect.Requests || seconds > c.Expect.Within {
+				t.Errorf("%s of %s: %d requests in %.1f s, want %d within %.1f s",
+					c.Name, Clients[i], requests, seconds, c.Expect.Requests, c.Expect.Within)
+			}
+		}
 	}
 }

@@ -2,7 +2,6 @@ package refusals
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -71,7 +70,7 @@ func promises() string {
 func told(e Expect) string {
 	switch {
 	case e.Status == 200:
-		return "that the answer is incomplete"
+		return "that nothing more comes"
 	case e.Served:
 		return fmt.Sprintf("to come back within %d s: served", e.RetryAfter)
 	case e.RetryAfter > 0:
@@ -88,26 +87,4 @@ func cell(by map[string]Result, client string) string {
 		return "—"
 	}
 	return fmt.Sprintf("%d · %.1f s", r.Requests, r.Seconds)
-}
-
-var measured = regexp.MustCompile(`· [0-9.]+ s`)
-
-// Differences lists the lines of two documents that differ in more than the
-// seconds that were measured.
-func Differences(document, run string) (lines []string) {
-	mask := func(s string) []string { return strings.Split(measured.ReplaceAllString(s, "· s"), "\n") }
-	a, b := mask(document), mask(run)
-	for i := range max(len(a), len(b)) {
-		var was, is string
-		if i < len(a) {
-			was = a[i]
-		}
-		if i < len(b) {
-			is = b[i]
-		}
-		if was != is {
-			lines = append(lines, "- "+was, "+ "+is)
-		}
-	}
-	return lines
 }

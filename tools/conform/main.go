@@ -2,7 +2,11 @@
 // unmodified, through a real weir serve process in front of a real weir sim
 // process, all on loopback and on ports that are free.
 //
-//	conform -root DIR -bin weir [-direct] [-suites go-v1,python]
+//	conform -root DIR -bin weir [-direct] [-suites go-v1,python] [-update]
+//
+// A third process, refusals (by default beside weir), has a gateway for every
+// way in which Weir refuses. What all clients make of them is compared with
+// docs/refusals.md, or written to it with -update.
 //
 // The suites run at the same time, so that the requests that each of them has
 // held for 100 s cost 100 s once. With -direct they talk to the simulator
@@ -10,6 +14,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -27,13 +32,18 @@ import (
 	"github.com/weir-gateway/weir/tools/internal/result"
 )
 
+// allSuites are those of a whole run.
+const allSuites = "go-v1,go-v2,typescript,python,claude-code"
+
 // settings are what the flags say.
 type settings struct {
-	root    string // of the repository
-	bin     string // the weir binary
-	results string // where counts and logs go
-	suites  []string
-	direct  bool
+	root     string // of the repository
+	bin      string // the weir binary
+	refusals string // the binary of conformance/refusals/serve
+	results  string // where counts and logs go
+	suites   []string
+	direct   bool
+	update   bool // write docs/refusals.md
 }
 
 func main() {
@@ -43,8 +53,11 @@ func main() {
 	flag.StringVar(&s.root, "root", ".", "the repository")
 	flag.StringVar(&s.bin, "bin", "", "the weir binary")
 	flag.BoolVar(&s.direct, "direct", false, "test the simulator alone, without the gateway")
-	names := flag.String("suites", "go-v1,go-v2,typescript,python", "which suites to run")
+	flag.StringVar(&s.refusals, "refusals", "", "the refusals binary (default: beside weir)")
+	flag.BoolVar(&s.update, "update", false, "write docs/refusals.md instead of comparing with it")
+	names := flag.String("suites", allSuites, "which suites to run")
 	flag.Parse()
+	s.refusals = cmp.Or(s.refusals, filepath.Join(filepath.Dir(s.bin), "refusals"))
 	s.suites = strings.Split(*names, ",")
 	if err := run(ctx, s, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "conform: error:", err)
@@ -69,7 +82,11 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.runSuites(ctx, out, logs, both.env), s.checkLimited(ctx, both.upstream))
+	err = errors.Join(s.runSuites(ctx, out, logs, both.env), s.checkLimited(ctx, both.upstream))
+	if !s.direct && strings.Join(s.suites, ",") == allSuites {
+		err = errors.Join(err, s.checkDocument(ctx, out, both.refusals, err == nil))
+	}
+	return err
 }
 
 // checkLimited checks with the simulator that no request of any suite met a 429
@@ -95,6 +112,7 @@ func (s settings) checkLimited(ctx context.Context, upstream string) error {
 type servers struct {
 	started  []*server
 	upstream string   // the simulator's address
+	refusals string   // that of the houses that refuse
 	env      []string // tells the suites where both are
 }
 
@@ -108,18 +126,18 @@ func (p *servers) stop() {
 // has started is there to be stopped even if there is an error.
 func (s settings) start(ctx context.Context, logs string) (*servers, error) {
 	p := &servers{}
-	launch := func(name string, ready func(*server) string, args ...string) (*server, error) {
-		srv, err := startServer(ctx, filepath.Join(logs, name+".log"), s.bin, args...)
+	launch := func(name, bin string, ready func(*server) string, args ...string) (*server, error) {
+		srv, err := startServer(ctx, filepath.Join(logs, name+".log"), bin, args...)
 		if err != nil {
 			return nil, err
 		}
 		p.started = append(p.started, srv)
 		if err := srv.waitReady(ctx, ready); err != nil {
-			return nil, fmt.Errorf("weir %s: %w\n%s", name, err, srv.log())
+			return nil, fmt.Errorf("%s: %w\n%s", name, err, srv.log())
 		}
 		return srv, nil
 	}
-	sim, err := launch("sim", func(s *server) string { return s.address(0) + "/sim/stats" },
+	sim, err := launch("sim", s.bin, func(s *server) string { return s.address(0) + "/sim/stats" },
 		"sim", "--listen", "127.0.0.1:0", "--scenario", filepath.Join(s.root, "conformance", "scenario.yaml"))
 	if err != nil {
 		return p, err
@@ -129,12 +147,17 @@ func (s settings) start(ctx context.Context, logs string) (*servers, error) {
 		p.env = []string{"SIM_URL=" + p.upstream, "WEIR_URL=" + p.upstream, "WEIR_DIRECT=1"}
 		return p, nil
 	}
-	serve, err := launch("serve", func(s *server) string { return s.address(1) + "/healthz" },
+	serve, err := launch("serve", s.bin, func(s *server) string { return s.address(1) + "/healthz" },
 		"serve", "--listen", "127.0.0.1:0", "--admin", "localhost:0", "--upstream", p.upstream)
 	if err != nil {
 		return p, err
 	}
-	p.env = []string{"SIM_URL=" + p.upstream, "WEIR_URL=" + serve.address(0)}
+	refusals, err := launch("refusals", s.refusals, func(s *server) string { return s.address(0) + "/cases" })
+	if err != nil {
+		return p, err
+	}
+	p.refusals = refusals.address(0)
+	p.env = []string{"SIM_URL=" + p.upstream, "WEIR_URL=" + serve.address(0), "REFUSALS_URL=" + p.refusals}
 	return p, nil
 }
 
@@ -158,10 +181,15 @@ func (s settings) runSuites(ctx context.Context, out io.Writer, logs string, env
 		}
 	)
 	for _, name := range s.suites {
-		suite, ok := known[name]
-		if !ok {
+		if _, ok := known[name]; !ok {
 			return fmt.Errorf("there is no suite %q", name)
 		}
+		if err := known[name].ready(ctx); err != nil {
+			return err
+		}
+	}
+	for _, name := range s.suites {
+		suite := known[name]
 		wg.Go(func() {
 			began := time.Now()
 			c, text, err := suite.run(ctx, filepath.Join(logs, name), append(env, "WEIR_SUITE="+name))

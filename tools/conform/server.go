@@ -78,7 +78,7 @@ func (s *server) address(n int) string {
 	return all[n]
 }
 
-var announcement = regexp.MustCompile(`(?m)^weir: (data|admin) plane .*$|^weir sim: .*$`)
+var announcement = regexp.MustCompile(`(?m)^weir: (data|admin) plane .*$|^weir (sim|refusals): .*$`)
 
 // listening returns the lines of the log that name the server's own addresses.
 func (s *server) listening() string {

@@ -56,11 +56,12 @@ describe('errors', { concurrency: true }, () => {
   });
 
   test('529 is absorbed', gateway, async () => {
-    // The scenario answers most requests with 529.
-    const n = 8;
+    // The scenario answers nearly half of the requests for this model with 529.
+    const n = 16;
+    const params = { ...ask('Say hello.'), model: 'claude-haiku-4-5' };
     const { client, sent } = newClient('overload');
     const answers = await Promise.all(
-      Array.from({ length: n }, () => client.messages.create(ask('Say hello.')).withResponse()),
+      Array.from({ length: n }, () => client.messages.create(params).withResponse()),
     );
     let attempts = 0;
     for (const { data, response } of answers) {
@@ -68,7 +69,7 @@ describe('errors', { concurrency: true }, () => {
       attempts += Number(response.headers.get('weir-attempts'));
     }
     assert.equal(sent(), n);
-    assert.ok(attempts > n, `${attempts} attempts: most requests meet a 529`);
+    assert.ok(attempts > n, `${attempts} attempts: many requests meet a 529`);
   });
 
   for (const [purpose, wanted, type, words] of caps) {

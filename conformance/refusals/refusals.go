@@ -68,7 +68,7 @@ func (e Expect) settle(asked Ask) Expect {
 	wait := max(float64(e.RetryAfter), backoff.Seconds())
 	// SDKs may wait up to a quarter longer than they are told.
 	e.Within = float64(e.Requests)*e.Hold + float64(e.Requests-1)*1.25*wait + slack.Seconds()
-	e.Within += float64(asked.Filler) / (16 << 20) // the body takes its time
+	e.Within += float64(asked.Filler) / (8 << 20) // to write and read the body
 	return e
 }
 

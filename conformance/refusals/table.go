@@ -27,7 +27,7 @@ const middle = `
 
 Requests, and the seconds until the call returned: the larger figures of two calls, one in English and one in Chinese. Claude Code
 is a test client by its measured rules, in virtual time: it retries up to ten times, drops its betas one by one on a 400, and
-gives up at the third 529.
+gives up at the third 529. Where there is a dash, the client never makes such a request.
 
 `
 

@@ -281,9 +281,9 @@ func streamCases() []Case {
 	}
 	return []Case{
 		broken("error in a stream", "the API ends it by an error event, in its own words", sim.FaultErrorEvent, "overloaded_error", "", false),
-		broken("stream broken off", "it ends without message_stop", sim.FaultEOF, "api_error", "stream_broken_off", false),
-		broken("stream reset", "the connection is lost", sim.FaultReset, "api_error", "stream_broken_off", false),
-		broken("stream stalled", "nothing comes any more", sim.FaultStall, "api_error", "stream_stalled", false),
+		broken("stream broken off", "it ends without message_stop", sim.FaultEOF, "api_error", "stream_broken_off", true),
+		broken("stream reset", "the connection is lost", sim.FaultReset, "api_error", "stream_broken_off", true),
+		broken("stream stalled", "nothing comes any more", sim.FaultStall, "api_error", "stream_stalled", true),
 	}
 }
 

@@ -9,6 +9,7 @@
 package refusals
 
 import (
+	"strings"
 	"time"
 )
 
@@ -40,6 +41,7 @@ type Expect struct {
 	Type       string  `json:"type"`
 	Code       string  `json:"code"`
 	Own        bool    `json:"own"`         // in Weir's words, in the language asked for
+	Facts      bool    `json:"facts"`       // with details.weir: what can be done, and by whom
 	Served     bool    `json:"served"`      // the client comes back when told, and is answered
 	RetryAfter int     `json:"retry_after"` // the longest in seconds; 0: it is told not to come back
 	Hold       float64 `json:"hold_s"`      // how long Weir may keep one request
@@ -59,6 +61,7 @@ const backoff = 1 * time.Second
 // settle fills in what follows from the rest: an SDK comes back twice, unless
 // it is told not to or is served before.
 func (e Expect) settle(asked Ask) Expect {
+	e.Facts = e.Own && !strings.HasPrefix(e.Code, "stream_") // a stream that broke off was not refused
 	if e.Requests == 0 {
 		e.Requests = 1
 		if e.RetryAfter > 0 {

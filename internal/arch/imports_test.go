@@ -21,8 +21,8 @@ var (
 	}
 	sideRooms = []string{
 		"internal/batch", "internal/config", "internal/dash", "internal/ledger",
-		"internal/load", "internal/ratelimits", "internal/sentinel", "internal/share",
-		"internal/top",
+		"internal/load", "internal/ratelimits", "internal/rules", "internal/sentinel",
+		"internal/share", "internal/top",
 	}
 	house = join([]string{"call", "internal/flow"}, cellar, rooms, sideRooms)
 )
@@ -32,7 +32,7 @@ var (
 // the house yet.
 func mayImport(dir string) (allowed []string, known bool) {
 	switch {
-	case dir == "call", dir == "internal/memnet", dir == "internal/arch":
+	case dir == "call", dir == "internal/memnet", dir == "internal/etcdtest", dir == "internal/arch":
 		return nil, true
 	case slices.Contains(cellar, dir), dir == "internal/flow":
 		return []string{"call"}, true
@@ -78,6 +78,7 @@ var modules = []string{
 	"github.com/spf13/pflag", // cobra's own flags
 	"github.com/yuin/goldmark",
 	"github.com/zeebo/xxh3",
+	"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", // zap is the client's logger
 	"go.opentelemetry.io/otel",
 	"go.yaml.in/yaml/v3",
 	"golang.org/x/sync", "golang.org/x/text",

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"reflect"
 	"syscall"
 	"time"
 
@@ -22,6 +23,7 @@ type reloader struct {
 	env     env
 	flags   serveFlags
 	gateway *weir.Gateway
+	rules   *rulebook
 	log     *slog.Logger
 	now     config.Config // in effect; owned by run
 
@@ -49,6 +51,7 @@ func (r *reloader) run(ctx context.Context) error {
 			return nil
 		case <-hup:
 			timer.Reset(0)
+			r.rules.reload()
 		case event := <-r.changed:
 			if filepath.Clean(event.Name) == filepath.Clean(r.flags.file) {
 				timer.Reset(settle)
@@ -97,6 +100,9 @@ func (r *reloader) reload() {
 func (r *reloader) apply(next config.Config) error {
 	if next.Listen != r.now.Listen || next.Admin != r.now.Admin || next.Upstream != r.now.Upstream {
 		r.log.Warn("a new address takes effect at the next start")
+	}
+	if !reflect.DeepEqual(next.Breaker, r.now.Breaker) {
+		r.log.Warn("another breaker or place of rules takes effect at the next start")
 	}
 	list, err := resolveKeys(next, r.env)
 	if err != nil {

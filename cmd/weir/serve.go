@@ -77,6 +77,10 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		return err
 	}
 	defer g.Close()
+	book, err := openRules(ctx, c, e, g, log)
+	if err != nil {
+		return err
+	}
 	view, err := c.View()
 	if err != nil {
 		return err
@@ -87,7 +91,8 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 	}
 	defer data.Close()
 	defer beside(ctx, g.Run)()
-	defer beside(ctx, (&reloader{env: e, flags: f, gateway: g, log: log, now: c}).watch().run)()
+	defer beside(ctx, book.run)()
+	defer beside(ctx, (&reloader{env: e, flags: f, gateway: g, rules: book, log: log, now: c}).watch().run)()
 	closing := make(chan struct{})
 	servers := []*server{{name: "data plane", http: dataServer(g.Handler()), listener: data, tls: c.TLS}}
 	if c.Admin != config.Off {
@@ -99,7 +104,7 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		page := dash.New(dash.Source{
 			Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Waiting: g.Waiting,
 			Protection: g.Protection, Metrics: g.Metrics(), Ready: g.Ready,
-			Config: func() any { return view }, Version: version(), Closing: closing,
+			Warning: book.warning, Config: func() any { return view }, Version: version(), Closing: closing,
 		})
 		servers = append(servers, &server{name: "admin plane", http: adminServer(page), listener: admin})
 	}
@@ -145,7 +150,7 @@ func newGateway(c config.Config, e env, log *slog.Logger) (*weir.Gateway, error)
 	opts := []weir.Option{
 		weir.WithUpstream(c.Upstream), weir.WithLogger(log), weir.WithMaxWait(c.Queue.MaxWait.D()),
 		weir.WithQueueBound(c.Queue.MaxWaiting, c.Queue.MaxBytes), weir.WithExactCounts(c.Queue.CountAbove),
-		weir.WithBreaker(weir.Breaker{Core: sentinel.Build}), weir.WithHedge(c.Retry.HedgeAfter.D()),
+		weir.WithBreaker(breakerOf(c)), weir.WithHedge(c.Retry.HedgeAfter.D()),
 		weir.WithPatience(weir.Patience{Begin: c.Retry.FirstToken.D(), Silence: c.Retry.Silence.D(), Whole: c.Retry.Whole.D()}),
 	}
 	for model, chain := range c.Degrade.Fallback {
@@ -180,6 +185,14 @@ func newGateway(c config.Config, e env, log *slog.Logger) (*weir.Gateway, error)
 		return nil, err
 	}
 	return weir.New(opts...)
+}
+
+func breakerOf(c config.Config) weir.Breaker {
+	b := weir.Breaker{Off: c.Breaker.Off}
+	if c.Breaker.Engine == config.EngineSentinel {
+		b.Core = sentinel.Build
+	}
+	return b
 }
 
 func listen(address string) (net.Listener, error) {

@@ -28,6 +28,7 @@ type Config struct {
 	Queue   Queue    `yaml:"queue,omitempty"`
 	Retry   Retry    `yaml:"retry,omitempty"`
 	Degrade Degrade  `yaml:"degrade,omitempty"`
+	Breaker Breaker  `yaml:"breaker,omitempty"`
 
 	TLS            *TLS `yaml:"tls,omitempty" jsonschema:"description=certificate of the data plane"`
 	BehindTLSProxy bool `yaml:"behind_tls_proxy,omitempty" jsonschema:"description=something in front of Weir does TLS"`
@@ -83,7 +84,8 @@ type TLS struct {
 func Defaults() Config {
 	return Config{
 		Listen: "127.0.0.1:8787", Admin: "127.0.0.1:8788", Upstream: "https://api.anthropic.com",
-		Queue: Queue{MaxWaiting: 100_000, MaxBytes: 1 << 30, MaxWait: schema.Duration(10 * time.Minute)},
+		Queue:   Queue{MaxWaiting: 100_000, MaxBytes: 1 << 30, MaxWait: schema.Duration(10 * time.Minute)},
+		Breaker: Breaker{Engine: EngineSentinel},
 	}
 }
 
@@ -102,6 +104,7 @@ func Load(file string, getenv func(string) string) (Config, error) {
 		if err := schema.Decode(file, data, &c); err != nil {
 			return c, err
 		}
+		c.Breaker.place(file)
 	}
 	for name, field := range map[string]*string{
 		"WEIR_LISTEN": &c.Listen, "WEIR_ADMIN": &c.Admin, "WEIR_UPSTREAM": &c.Upstream,
@@ -157,6 +160,7 @@ func (c *Config) Validate() []schema.Fault {
 			add(fmt.Sprintf("clients[%d].token", i), err.Error(), refHint)
 		}
 	}
+	c.Breaker.validate(add)
 	return faults
 }
 

@@ -30,7 +30,8 @@ type Source struct {
 	Waiting    func(id string) (call.WaiterReport, bool)
 	Metrics    http.Handler
 	Ready      func() error
-	Config     func() any // the effective configuration, secrets masked
+	Warning    func() error // what is wrong and yet keeps nobody from serving; /readyz shows it
+	Config     func() any   // the effective configuration, secrets masked
 	Version    string
 
 	// Hosts are further names under which a browser may reach a listener on a
@@ -136,7 +137,13 @@ func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 			return
 		}
 	}
-	reply(w, http.StatusOK, map[string]string{"status": "ready"})
+	answer := map[string]string{"status": "ready"}
+	if a.src.Warning != nil {
+		if err := a.src.Warning(); err != nil {
+			answer["warning"] = err.Error()
+		}
+	}
+	reply(w, http.StatusOK, answer)
 }
 
 func (a *admin) quota(w http.ResponseWriter, _ *http.Request) {

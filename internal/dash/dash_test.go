@@ -112,6 +112,13 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+func TestReadyWithAWarning(t *testing.T) {
+	h := New(Source{Warning: func() error { return errors.New("etcd is out of reach") }})
+	if got := get(t, h, "/readyz"); got.Code != 200 || !strings.Contains(got.Body.String(), `"warning":"etcd is out of reach"`) {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
+}
+
 func TestNothingToTell(t *testing.T) {
 	h := New(Source{})
 	for path, want := range map[string]string{

@@ -14,6 +14,7 @@ need gcc gcc libc6-dev # go test -race links with it
 need node nodejs
 need npm npm
 need chromium chromium
+need etcd etcd-server # tests start their own; the package's service is not needed
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
 
 if ((${#missing[@]})); then

@@ -176,7 +176,7 @@ func (e *Etcd) follow(ctx context.Context, client *clientv3.Client, set Set, rev
 			e.forget()
 			return errAgain
 		case resp, open := <-changes:
-			if !open {
+			if !open || ctx.Err() != nil {
 				return errLost
 			}
 			if err := resp.Err(); err != nil {
@@ -276,7 +276,7 @@ func (e *Etcd) knock(ctx context.Context, secure *tls.Config) error {
 		if scheme == "https" || !found && secure != nil {
 			dial = (&tls.Dialer{NetDialer: plain, Config: secure}).DialContext
 		}
-		conn, err := dial(ctx, "tcp", address)
+		conn, err := dial(ctx, "tcp", strings.TrimRight(address, "/"))
 		if err == nil {
 			return conn.Close()
 		}

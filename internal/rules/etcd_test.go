@@ -238,7 +238,7 @@ func TestEtcdUnderTLS(t *testing.T) {
 	s.Scheme, s.Args = "https", []string{"--cert-file=" + cert, "--key-file=" + key, "--client-cert-auth", "--trusted-ca-file=" + ca}
 	s.Up(t)
 	c := &cluster{T: t, taker: newTaker(), Server: s}
-	c.cfg = rules.EtcdConfig{Endpoints: []string{s.Endpoint()}, Prefix: "/r", Files: rules.Files{CA: ca, Cert: cert, Key: key}}
+	c.cfg = rules.EtcdConfig{Endpoints: []string{s.Endpoint() + "/"}, Prefix: "/r", Files: rules.Files{CA: ca, Cert: cert, Key: key}}
 	c.follow()
 	c.wants(t, set{})
 	pair, err := tls.LoadX509KeyPair(cert, key)

@@ -20,8 +20,7 @@ import (
 // that has no document is absent. Whoever gets a Set must not change it.
 type Set map[string][]byte
 
-// The documents, one for each kind of rule. They are named as in the examples
-// of Sentinel.
+// The documents, one for each kind of rule.
 const (
 	Flow           = "flow.json"
 	Isolation      = "isolation.json"
@@ -114,15 +113,15 @@ func (f *follower) known(name string) bool {
 // maxStrange bounds the unknown names that are told of.
 const maxStrange = 100
 
-// whole reports documents that are not JSON, such as half-written ones. The
-// slots of Sentinel would take some of them for no rules at all.
+// whole reports documents that are not JSON, such as half-written and empty
+// ones, before anybody looks for rules in them.
 func whole(set Set) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(set)) {
-		var any json.RawMessage
+		var document json.RawMessage
 		if len(set[name]) > maxDocument {
 			errs = append(errs, tooLarge(name))
-		} else if err := json.Unmarshal(set[name], &any); err != nil {
+		} else if err := json.Unmarshal(set[name], &document); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
 	}

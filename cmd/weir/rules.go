@@ -12,6 +12,7 @@ import (
 
 	"github.com/weir-gateway/weir/internal/config"
 	"github.com/weir-gateway/weir/internal/rules"
+	"github.com/weir-gateway/weir/internal/sentinel"
 	"github.com/weir-gateway/weir/weir"
 )
 
@@ -26,15 +27,16 @@ type ruleSource interface {
 // rulebook brings rule documents into force.
 type rulebook struct {
 	gateway *weir.Gateway
-	breaker bool // it is on
+	guard   *sentinel.Protection // of the gateway itself
+	breaker bool                 // it is on
 	stderr  io.Writer
 	source  ruleSource // nil: no documents, and the default rules
 }
 
-// openRules brings the rules that the configuration names into force, or says
-// why they cannot be.
-func openRules(ctx context.Context, c config.Config, e env, g *weir.Gateway, log *slog.Logger) (*rulebook, error) {
-	b := &rulebook{gateway: g, breaker: !c.Breaker.Off, stderr: e.stderr}
+// open brings the rules that the configuration names into force, or says why
+// they cannot be.
+func (b *rulebook) open(ctx context.Context, c config.Config, e env, log *slog.Logger) error {
+	b.breaker, b.stderr = !c.Breaker.Off, e.stderr
 	var err error
 	switch {
 	case c.Breaker.Etcd != nil:
@@ -42,15 +44,15 @@ func openRules(ctx context.Context, c config.Config, e env, g *weir.Gateway, log
 	case c.Breaker.Rules != "":
 		b.source, err = rules.NewFolder(c.Breaker.Rules, b.apply, log)
 	default:
-		return b, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := b.source.Start(ctx); err != nil {
-		return nil, hinted{err, "mend the rules, or start without them: breaker.rules and breaker.etcd in the configuration name their place"}
+		return hinted{err, "mend the rules, or start without them: breaker.rules and breaker.etcd in the configuration name their place"}
 	}
-	return b, nil
+	return nil
 }
 
 func etcdRules(c config.Config, e env, apply rules.Apply, log *slog.Logger) (ruleSource, error) {
@@ -74,10 +76,17 @@ func etcdRules(c config.Config, e env, apply rules.Apply, log *slog.Logger) (rul
 
 // apply takes over all kinds of rules of a set, or none.
 func (b *rulebook) apply(set rules.Set) error {
+	list, err := sentinel.ParseRules(set)
+	if err != nil {
+		return err
+	}
 	if b.breaker {
-		if err := b.gateway.SetBreakerRules(set[rules.CircuitBreaker]); err != nil {
+		if err := b.gateway.SetBreakerRules(list.CircuitBreaker); err != nil {
 			return err
 		}
+	}
+	if err := b.guard.Load(list); err != nil { // only when it has been closed
+		return err
 	}
 	what := "the default ones"
 	if len(set) > 0 {

@@ -118,6 +118,33 @@ func TestServeFollowsAFolderOfRules(t *testing.T) {
 	}
 }
 
+// TestServeGuardsItself: rules that guard the gateway come into force together
+// with those of circuit breaking, or not at all.
+func TestServeGuardsItself(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("flow.json", `[{"id":"closed","resource":"*","threshold":0}]`)
+	weir := startWithRules(t, "{rules: "+dir+"}")
+	weir.refusedBy(t, "closed")
+	write("flow.json", `[]`)
+	write("circuitbreaker.json", `[{"resource":"*"}]`)
+	weir.says(t, "the old ones stay")
+	weir.refusedBy(t, "closed")
+	write("circuitbreaker.json", oneStrike("strict"))
+	weir.says(t, "rules in force: circuitbreaker.json, flow.json")
+	post(t, http.DefaultClient, weir.data+"/v1/messages", request)
+	weir.refusedBy(t, "strict")
+	weir.stop()
+	if code := weir.ended(); code != exitOK {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
 // TestSIGHUPReadsTheRules: a file behind a link that leads out of the folder
 // changes unseen.
 func TestSIGHUPReadsTheRules(t *testing.T) {

@@ -61,24 +61,33 @@ func effective(e env, f serveFlags) (config.Config, error) {
 	return c, c.Check()
 }
 
+func (f serveFlags) logger(e env) *slog.Logger {
+	level := slog.LevelWarn
+	if f.verbose {
+		level = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: level}))
+}
+
 // serve runs the gateway until ctx is done, and then lets it drain.
 func serve(ctx context.Context, e env, f serveFlags) error {
 	c, err := effective(e, f)
 	if err != nil {
 		return err
 	}
-	level := slog.LevelWarn
-	if f.verbose {
-		level = slog.LevelInfo
+	log := f.logger(e)
+	guard, err := sentinel.NewProtection(sentinel.Rules{})
+	if err != nil {
+		return err
 	}
-	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: level}))
-	g, err := newGateway(c, e, log)
+	defer guard.Close()
+	g, err := newGateway(c, e, log, weir.WithProtection(guard))
 	if err != nil {
 		return err
 	}
 	defer g.Close()
-	book, err := openRules(ctx, c, e, g, log)
-	if err != nil {
+	book := &rulebook{gateway: g, guard: guard}
+	if err := book.open(ctx, c, e, log); err != nil {
 		return err
 	}
 	view, err := c.View()
@@ -146,7 +155,7 @@ func mode(c config.Config) string {
 }
 
 // newGateway turns the configuration into a gateway.
-func newGateway(c config.Config, e env, log *slog.Logger) (*weir.Gateway, error) {
+func newGateway(c config.Config, e env, log *slog.Logger, more ...weir.Option) (*weir.Gateway, error) {
 	opts := []weir.Option{
 		weir.WithUpstream(c.Upstream), weir.WithLogger(log), weir.WithMaxWait(c.Queue.MaxWait.D()),
 		weir.WithQueueBound(c.Queue.MaxWaiting, c.Queue.MaxBytes), weir.WithExactCounts(c.Queue.CountAbove),
@@ -184,7 +193,7 @@ func newGateway(c config.Config, e env, log *slog.Logger) (*weir.Gateway, error)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return weir.New(opts...)
+	return weir.New(append(opts, more...)...)
 }
 
 func breakerOf(c config.Config) weir.Breaker {

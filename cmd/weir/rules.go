@@ -114,8 +114,11 @@ func (b *rulebook) reload() {
 // warning says why the rules in force may not be those of the source. It keeps
 // nobody from serving.
 func (b *rulebook) warning() error {
-	if b.source == nil || b.source.Err() == nil {
+	if b.source == nil {
 		return nil
 	}
-	return fmt.Errorf("rules: %w", b.source.Err())
+	if err := b.source.Err(); err != nil {
+		return fmt.Errorf("rules: %w", err)
+	}
+	return nil
 }

@@ -145,6 +145,31 @@ func TestServeGuardsItself(t *testing.T) {
 	}
 }
 
+// TestEngines: the rules hold with either engine, and those of the gateway
+// itself also without circuit breaking.
+func TestEngines(t *testing.T) {
+	for setting, want := range map[string]string{"engine: own": "strict", "engine: sentinel": "strict", "off: true": ""} {
+		t.Run(setting, func(t *testing.T) {
+			dir := t.TempDir()
+			write := func(name, text string) {
+				t.Helper()
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write("circuitbreaker.json", oneStrike("strict"))
+			weir := startWithRules(t, "{"+setting+", rules: "+dir+"}")
+			post(t, http.DefaultClient, weir.data+"/v1/messages", request)
+			weir.refusedBy(t, want)
+			write("flow.json", `[{"id":"closed","resource":"*","threshold":0}]`)
+			weir.says(t, "rules in force: circuitbreaker.json, flow.json")
+			weir.refusedBy(t, "closed")
+			weir.stop()
+			weir.ended()
+		})
+	}
+}
+
 // TestSIGHUPReadsTheRules: a file behind a link that leads out of the folder
 // changes unseen.
 func TestSIGHUPReadsTheRules(t *testing.T) {

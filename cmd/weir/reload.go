@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,7 +28,9 @@ type reloader struct {
 	log     *slog.Logger
 	now     config.Config // in effect; owned by run
 
+	seen    [sha256.Size]byte // of the file; owned by run
 	changed <-chan fsnotify.Event
+	failed  <-chan error
 	unwatch func()
 }
 
@@ -36,8 +39,8 @@ type reloader struct {
 const settle = 200 * time.Millisecond
 
 // run reloads on SIGHUP and when the file changes, until ctx is done. It
-// watches the folder, because many programs replace a file instead of writing
-// into it.
+// watches the folder, because many programs replace a file, or a link on the way
+// to it, instead of writing into it.
 func (r *reloader) run(ctx context.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -52,14 +55,27 @@ func (r *reloader) run(ctx context.Context) error {
 		case <-hup:
 			timer.Reset(0)
 			r.rules.reload()
-		case event := <-r.changed:
-			if filepath.Clean(event.Name) == filepath.Clean(r.flags.file) {
-				timer.Reset(settle)
-			}
+			r.seen = [sha256.Size]byte{} // a secret that it names may have changed
+		case <-r.changed:
+			timer.Reset(settle)
+		case err := <-r.failed:
+			r.log.Warn("cannot watch the configuration; reload it with SIGHUP", "cause", err)
 		case <-timer.C:
-			r.reload()
+			if sum := r.sum(); sum != r.seen {
+				r.seen = sum
+				r.reload()
+			}
 		}
 	}
+}
+
+// sum tells one content of the file from another.
+func (r *reloader) sum() [sha256.Size]byte {
+	data, err := os.ReadFile(r.flags.file)
+	if err != nil {
+		data = []byte(err.Error()) // to be told once
+	}
+	return sha256.Sum256(data)
 }
 
 // watch begins to watch the file's folder, for run. Without a file, or where it
@@ -77,7 +93,8 @@ func (r *reloader) watch() *reloader {
 		r.log.Warn("cannot watch the configuration; reload it with SIGHUP", "cause", err)
 		return r
 	}
-	r.changed, r.unwatch = w.Events, func() { w.Close() }
+	r.seen = r.sum()
+	r.changed, r.failed, r.unwatch = w.Events, w.Errors, func() { w.Close() }
 	return r
 }
 
@@ -88,7 +105,6 @@ func (r *reloader) reload() {
 		err = r.apply(next)
 	}
 	if err != nil {
-		r.log.Error("the new configuration is not valid, the old one stays", "cause", err)
 		fmt.Fprintf(r.env.stderr, "weir: error: %v\nweir: hint: the old configuration stays in effect\n", err)
 		return
 	}

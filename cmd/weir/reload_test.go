@@ -57,3 +57,36 @@ func TestReload(t *testing.T) {
 	out.await(t, "paid with fourth")
 	stop()
 }
+
+// TestReloadThroughLinks: Kubernetes replaces a link on the way to the file.
+func TestReloadThroughLinks(t *testing.T) {
+	dir := t.TempDir()
+	file, data := filepath.Join(dir, "weir.yaml"), filepath.Join(dir, "..data")
+	version := func(name, key string) {
+		t.Helper()
+		text := "listen: 127.0.0.1:0\nadmin: 'off'\nkeys: [{name: " + key + ", key: 'env:K'}]\n"
+		for _, err := range []error{
+			os.Mkdir(filepath.Join(dir, name), 0o700),
+			os.WriteFile(filepath.Join(dir, name, "weir.yaml"), []byte(text), 0o600),
+			os.Symlink(name, data+".new"),
+			os.Rename(data+".new", data),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	version("..1", "first")
+	if err := os.Symlink(filepath.Join("..data", "weir.yaml"), file); err != nil {
+		t.Fatal(err)
+	}
+	out := make(lines, 100)
+	getenv := func(name string) string { return map[string]string{"K": "sk-ant-api-1"}[name] }
+	stop := beside(t.Context(), func(ctx context.Context) error {
+		return serve(ctx, env{nil, out, out, getenv}, serveFlags{file: file})
+	})
+	out.await(t, "paid with first")
+	version("..2", "second")
+	out.await(t, "reloaded, pool mode: calls are paid with second")
+	stop()
+}

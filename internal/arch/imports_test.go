@@ -40,8 +40,6 @@ func mayImport(dir string) (allowed []string, known bool) {
 		return join([]string{"call"}, cellar), true
 	case dir == "sim":
 		return []string{"internal/schema"}, true
-	case dir == "internal/bench": // a user of the house, for tests alone
-		return []string{"call", "weir", "sim", "internal/load", "internal/memnet"}, true
 	case dir == "conformance/refusals": // the house in every state in which it refuses
 		return []string{"call", "internal/memnet", "sim", "weir"}, true
 	case dir == "conformance/refusals/serve":

@@ -45,6 +45,14 @@ type Usage struct {
 	CacheRead  Tokens // cache_read_input_tokens, free for most limiters
 	Output     Tokens
 	Exact      bool // false when part of it had to be estimated
+
+	// What else the price depends on.
+	HourWrite Tokens // the part of CacheWrite that lives for an hour
+	Searches  int64  // web searches of server tools
+	Fast      bool   // speed: fast
+	US        bool   // inference_geo: us
+	Batch     bool   // service_tier: batch
+	Model     string // that answered; "" if it did not say so
 }
 
 // Charged is what the input limiter counts of u (anthropic-api.md §1.5).

@@ -123,6 +123,7 @@ func (h *House) serveAPI(at Place) (up *served, url string, err error) {
 	switch h.Case.state.down {
 	case closed:
 		up.close()
+		return up, "http://127.0.0.1:1", nil // its own port may soon be another server's
 	case plain, untrusted:
 		return up, "https://" + up.address, nil
 	}
@@ -140,10 +141,26 @@ func (h *House) watched(api http.Handler) http.Handler {
 		}
 		h.mu.Unlock()
 		if first && h.Case.state.during != nil {
-			h.Beside(func() error { return h.Case.state.during(h) })
+			r.Body = &atFirstRead{ReadCloser: r.Body, do: func() {
+				h.Beside(func() error { return h.Case.state.during(h) })
+			}}
 		}
 		api.ServeHTTP(w, r)
 	})
+}
+
+// atFirstRead does something when the API begins to read a body. It has counted
+// the request by then, so that whatever follows is a later one to it.
+type atFirstRead struct {
+	io.ReadCloser
+	once sync.Once
+	do   func()
+}
+
+// Read implements [io.Reader].
+func (a *atFirstRead) Read(p []byte) (int, error) {
+	a.once.Do(a.do)
+	return a.ReadCloser.Read(p)
 }
 
 // counted counts the requests of the client, and holds every refusal to what

@@ -19,13 +19,27 @@ type wireUsage struct {
 	CacheWrite *call.Tokens `json:"cache_creation_input_tokens"`
 	CacheRead  *call.Tokens `json:"cache_read_input_tokens"`
 	Output     *call.Tokens `json:"output_tokens"`
+
+	Writes struct {
+		Hour *call.Tokens `json:"ephemeral_1h_input_tokens"`
+	} `json:"cache_creation"`
+	Server struct {
+		Searches *call.Tokens `json:"web_search_requests"`
+	} `json:"server_tool_use"`
+	Tier  string `json:"service_tier"`
+	Speed string `json:"speed"`
+	Geo   string `json:"inference_geo"`
 }
 
 func (w *wireUsage) over(u call.Usage) call.Usage {
+	u.Fast, u.Batch, u.US = u.Fast || w.Speed == "fast", u.Batch || w.Tier == "batch", u.US || w.Geo == "us"
+	if w.Server.Searches != nil && *w.Server.Searches >= 0 {
+		u.Searches = int64(*w.Server.Searches)
+	}
 	for _, f := range []struct {
 		from *call.Tokens
 		to   *call.Tokens
-	}{{w.Input, &u.Input}, {w.CacheWrite, &u.CacheWrite}, {w.CacheRead, &u.CacheRead}, {w.Output, &u.Output}} {
+	}{{w.Input, &u.Input}, {w.CacheWrite, &u.CacheWrite}, {w.CacheRead, &u.CacheRead}, {w.Output, &u.Output}, {w.Writes.Hour, &u.HourWrite}} {
 		if f.from != nil && *f.from >= 0 {
 			*f.to = *f.from
 		}
@@ -39,6 +53,7 @@ func usageOfEvent(data []byte, before call.Usage) (call.Usage, bool) {
 	var event struct {
 		Usage   *wireUsage `json:"usage"`
 		Message struct {
+			Model string     `json:"model"`
 			Usage *wireUsage `json:"usage"`
 		} `json:"message"`
 	}
@@ -49,6 +64,7 @@ func usageOfEvent(data []byte, before call.Usage) (call.Usage, bool) {
 	case event.Usage != nil:
 		return event.Usage.over(before), true
 	case event.Message.Usage != nil:
+		before.Model = event.Message.Model
 		return event.Message.Usage.over(before), true
 	}
 	return before, false
@@ -76,24 +92,26 @@ func usageOfBody(h http.Header, raw []byte) call.Usage {
 	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
 		return call.Usage{}
 	}
+	var u call.Usage
 	for dec.PeekKind() == '"' {
 		name, err := dec.ReadToken()
 		if err != nil {
-			return call.Usage{}
+			return u
 		}
-		if name.String() != "usage" {
-			if dec.SkipValue() != nil {
-				return call.Usage{}
-			}
-			continue
+		switch name.String() {
+		case "model":
+			err = json.UnmarshalDecode(dec, &u.Model)
+		case "usage":
+			var w wireUsage
+			err = json.UnmarshalDecode(dec, &w)
+			u = w.over(u)
+			u.Exact = err == nil && w.Input != nil && w.Output != nil
+		default:
+			err = dec.SkipValue()
 		}
-		var w wireUsage
-		if json.UnmarshalDecode(dec, &w) != nil {
-			return call.Usage{}
+		if err != nil {
+			return u
 		}
-		u := w.over(call.Usage{})
-		u.Exact = w.Input != nil && w.Output != nil
-		return u
 	}
-	return call.Usage{}
+	return u
 }

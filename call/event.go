@@ -22,6 +22,8 @@ type Event struct {
 	Estimate Estimate
 	Usage    Usage
 	Degraded Degradation
+	Cost     USD // of Usage, by the price table; the most that any model costs where Priced is false
+	Priced   bool
 	Story    []Attempt // not to be changed
 }
 

@@ -20,6 +20,7 @@ type metrics struct {
 	attempts prometheus.Counter
 
 	input, cacheWrite, cacheRead, output prometheus.Counter // tokens
+	cost                                 prometheus.Counter
 }
 
 func newMetrics(g *Gateway) *metrics {
@@ -38,6 +39,9 @@ func newMetrics(g *Gateway) *metrics {
 		attempts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "weir_upstream_attempts_total", Help: "Requests sent to the upstream, retries included.",
 		}),
+		cost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "weir_cost_usd_total", Help: "What the calls cost, by list prices.",
+		}),
 		input:      tokens.WithLabelValues("input"),
 		cacheWrite: tokens.WithLabelValues("cache_write"),
 		cacheRead:  tokens.WithLabelValues("cache_read"),
@@ -46,7 +50,7 @@ func newMetrics(g *Gateway) *metrics {
 	for c := range m.wait {
 		m.wait[c] = wait.WithLabelValues(call.Class(c).String())
 	}
-	m.registry.MustRegister(m.requests, wait, m.attempts, tokens, &reports{g: g},
+	m.registry.MustRegister(m.requests, wait, m.attempts, tokens, m.cost, &reports{g: g},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -67,6 +71,7 @@ func (m *metrics) Event(e call.Event) {
 	m.cacheWrite.Add(float64(e.Usage.CacheWrite))
 	m.cacheRead.Add(float64(e.Usage.CacheRead))
 	m.output.Add(float64(e.Usage.Output))
+	m.cost.Add(float64(e.Cost) / float64(call.Dollar))
 }
 
 // reports collects at scrape time what the quota and queue reports say.

@@ -11,6 +11,7 @@ import (
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/admit"
 	"github.com/weir-gateway/weir/internal/classify"
+	"github.com/weir-gateway/weir/internal/price"
 	"github.com/weir-gateway/weir/internal/upstream"
 )
 
@@ -39,13 +40,14 @@ type settings struct {
 	patience   upstream.Patience
 	hedgeAfter time.Duration
 	fallback   map[string][]string
+	prices     *price.Table
 }
 
 // collect applies the options and reports all their faults at once.
 func collect(opts []Option) (*settings, error) {
 	s := &settings{
 		upstream: DefaultUpstream, log: slog.New(slog.DiscardHandler),
-		classify: classify.Config{Class: call.Normal},
+		classify: classify.Config{Class: call.Normal}, prices: price.Builtin(),
 	}
 	var errs []error
 	for _, o := range opts {

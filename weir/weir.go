@@ -85,6 +85,7 @@ func New(opts ...Option) (*Gateway, error) {
 		outlook.Shut = g.guard.Shut
 	}
 	g.metrics = newMetrics(g)
+	book := newPriced(s.prices, s.log, observers{g.metrics, g.recent, s.observer})
 	estimator := estimate.New()
 	g.corridor = &flow.Corridor{
 		Classify: classify.New(s.classify),
@@ -94,7 +95,7 @@ func New(opts ...Option) (*Gateway, error) {
 		Outlook:  outlook,
 		Upstream: sender.With(s.patience),
 		Limits:   limits.Read,
-		Account:  account.New(observers{g.metrics, g.recent, s.observer}, estimator.Learn, interrupted),
+		Account:  account.New(book, estimator.Learn, interrupted),
 		Budget:   flow.NewBudget(),
 	}
 	if s.hedgeAfter > 0 {

@@ -1,0 +1,327 @@
+package ledger_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/ledger"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// event is the n-th finished call of a tenant.
+func event(n int, tenant string) call.Event {
+	at := noon.Add(time.Duration(n) * time.Second)
+	return call.Event{
+		ID: fmt.Sprintf("weir_%s_%d", tenant, n), At: at.Add(time.Second), Model: []string{"claude-opus-5", "claude-haiku-4-5"}[n%2],
+		Tenant: tenant, Class: call.Class(n % 3), Status: 200, Outcome: "ok",
+		Usage: call.Usage{Input: 100, CacheRead: 10, CacheWrite: 5, Output: call.Tokens(n), Exact: true},
+		Cost:  call.USD(n) * 1_000_003, Priced: true,
+		Story: []call.Attempt{{At: at, Key: "main", Status: 529, Kind: "overloaded"}, {At: at, Key: "main", Status: 200, Kind: "ok"}},
+	}
+}
+
+func open(t testing.TB, dir string) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open(ledger.Config{Dir: dir, Keep: 1e6 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// run runs l until the function that it returns is called.
+func run(t testing.TB, l *ledger.Ledger) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- l.Run(ctx) }()
+	return sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func usage(t testing.TB, r *ledger.Reader, s ledger.Span, by ...ledger.Dimension) ledger.Report {
+	t.Helper()
+	report, err := r.Usage(context.Background(), s, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func read(t testing.TB, dir string) *ledger.Reader {
+	t.Helper()
+	r, err := ledger.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// TestSums: the same sums come from the journal alone, from journal and store,
+// and from the store alone, while the ledger is open and after.
+func TestSums(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	var want ledger.Sum
+	for i := range 300 {
+		e := event(i, []string{"a", "b", "c"}[i%3])
+		l.Event(e)
+		want.Requests++
+		want.Attempts += 2
+		want.Input += e.Usage.Input
+		want.CacheRead += e.Usage.CacheRead
+		want.CacheWrite += e.Usage.CacheWrite
+		want.Output += e.Usage.Output
+		want.Cost += e.Cost
+	}
+	check := func(when string) {
+		t.Helper()
+		for _, r := range []*ledger.Reader{l.Reader(), read(t, dir)} {
+			got := usage(t, r, ledger.Span{}, ledger.ByTenant, ledger.ByModel)
+			var sum ledger.Sum
+			for _, line := range got.Rows {
+				sum.Requests += line.Requests
+				sum.Cost += line.Cost
+			}
+			if got.Total != want || len(got.Rows) != 6 || sum.Cost != want.Cost || sum.Requests != 300 {
+				t.Errorf("%s: %d rows, total %+v, want %+v", when, len(got.Rows), got.Total, want)
+			}
+			n := 0
+			if err := r.Each(t.Context(), ledger.Span{First: noon, Last: noon}, func(ledger.Row) error { n++; return nil }); err != nil || n != 600 {
+				t.Errorf("%s: %d attempts, %v", when, n, err)
+			}
+			if other := usage(t, r, ledger.Span{First: noon.AddDate(0, 0, 1)}); other.Total != (ledger.Sum{}) {
+				t.Errorf("%s: another day has %+v", when, other.Total)
+			}
+		}
+	}
+	check("journal alone")
+	run(t, l)()
+	check("store")
+	for i := 300; i < 310; i++ {
+		e := event(i, "a")
+		e.Usage, e.Cost = call.Usage{}, 0
+		e.Story = nil // was never sent: no row
+		l.Event(e)
+	}
+	check("calls that were never sent")
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	l = open(t, dir)
+	check("opened again")
+	e := event(1000, "a")
+	l.Event(e)
+	want.Requests, want.Attempts, want.Input, want.CacheRead, want.CacheWrite = want.Requests+1, want.Attempts+2, want.Input+100, want.CacheRead+10, want.CacheWrite+5
+	want.Output, want.Cost = want.Output+1000, want.Cost+e.Cost
+	if got := usage(t, l.Reader(), ledger.Span{}).Total; got != want {
+		t.Errorf("in a second life: %+v, want %+v", got, want)
+	}
+}
+
+func TestFolderBelongsToOne(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	if _, err := ledger.Open(ledger.Config{Dir: dir}); err == nil {
+		t.Error("a second process would have written the same ledger")
+	}
+	l.Close()
+	open(t, dir)
+	if _, err := ledger.Read(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no ledger: %v", err)
+	}
+}
+
+// TestTornJournal: half a row at the end, or a broken one in the middle, costs
+// nothing else.
+func TestTornJournal(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	for i := range 10 {
+		l.Event(event(i, "a"))
+	}
+	l.Close()
+	names, _ := filepath.Glob(filepath.Join(dir, "journal-*.log"))
+	text, err := os.ReadFile(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[40] ^= 1 // the first row
+	if err := os.WriteFile(names[0], append(text, "0badc0de {\"call\":\"weir"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, dir)
+	l.Event(event(10, "a"))
+	run(t, l)()
+	if got := usage(t, l.Reader(), ledger.Span{}).Total; got.Attempts != 21 || got.Requests != 11 {
+		t.Errorf("got %+v, want 21 attempts of 11 calls", got)
+	}
+}
+
+func TestOldAttemptsAreForgotten(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	for i := range 10 {
+		l.Event(event(i, "a"))
+	}
+	run(t, l)()
+	l.Close()
+	l, err := ledger.Open(ledger.Config{Dir: dir, Keep: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	defer run(t, l)()
+	for left := 1; left > 0; { // or the test's own time is over
+		left = 0
+		if err := l.Reader().Each(t.Context(), ledger.Span{}, func(ledger.Row) error { left++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := usage(t, l.Reader(), ledger.Span{}).Total; got.Requests != 10 {
+		t.Errorf("the sums of days have gone too: %+v", got)
+	}
+}
+
+// writeLedger is set for a child process of the tests, which writes a ledger
+// until it is killed, and says of each call that it has been booked.
+const writeLedger = "WEIR_TEST_WRITE_LEDGER"
+
+func TestMain(m *testing.M) {
+	dir := os.Getenv(writeLedger)
+	if dir == "" {
+		os.Exit(m.Run())
+	}
+	l, err := ledger.Open(ledger.Config{Dir: dir, Keep: 1e6 * time.Hour})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	go l.Run(context.Background())
+	for i := 0; ; i++ {
+		l.Event(event(i, strconv.Itoa(os.Getpid())))
+		fmt.Println(i)
+	}
+}
+
+// TestKilled kills a writer at random instants, 50 times. What it had booked is
+// there, once, and at most the one call more whose word did not get out.
+func TestKilled(t *testing.T) {
+	dir := t.TempDir()
+	var booked int64
+	rounds := 50
+	for range rounds {
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = append(os.Environ(), writeLedger+"="+dir)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		last := int64(-1)
+		for until := 1 + rand.Int64N(400); last < until && lines.Scan(); {
+			if last, err = strconv.ParseInt(lines.Text(), 10, 64); err != nil {
+				t.Fatal(lines.Text())
+			}
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		for lines.Scan() { // what it had said before it died
+			if n, err := strconv.ParseInt(lines.Text(), 10, 64); err == nil {
+				last = n
+			}
+		}
+		cmd.Wait()
+		booked += last + 1
+	}
+	check := func(when string, r *ledger.Reader) {
+		total := usage(t, r, ledger.Span{}).Total
+		if total.Requests < booked || total.Requests > booked+int64(rounds) || total.Attempts != 2*total.Requests {
+			t.Errorf("%s: %+v, want %d calls, and at most %d more", when, total, booked, rounds)
+		}
+		seen := map[string]bool{}
+		err := r.Each(t.Context(), ledger.Span{}, func(row ledger.Row) error {
+			id := row.Call + "/" + strconv.Itoa(row.Attempt)
+			if seen[id] {
+				t.Fatalf("%s: %s is there twice", when, id)
+			}
+			seen[id] = true
+			return nil
+		})
+		if err != nil || int64(len(seen)) != total.Attempts {
+			t.Errorf("%s: %d attempts, the sums say %d; %v", when, len(seen), total.Attempts, err)
+		}
+	}
+	check("after the last kill", read(t, dir))
+	l := open(t, dir)
+	run(t, l)()
+	check("carried over", l.Reader())
+	t.Logf("%d kills, %d calls booked", rounds, booked)
+}
+
+func TestJSON(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	l.Event(event(3, "a"))
+	raw, err := json.Marshal(usage(t, l.Reader(), ledger.Span{}, ledger.ByTenant))
+	const want = `{"total":{"requests":1,"attempts":2,"input_tokens":100,"cache_read_tokens":10,"cache_write_tokens":5,"output_tokens":3,"cost_usd":"0.000003000009"},` +
+		`"rows":[{"tenant":"a","requests":1,"attempts":2,"input_tokens":100,"cache_read_tokens":10,"cache_write_tokens":5,"output_tokens":3,"cost_usd":"0.000003000009"}]}`
+	if err != nil || string(raw) != want {
+		t.Errorf("got %s, %v", raw, err)
+	}
+}
+
+func BenchmarkEvent(b *testing.B) {
+	l := open(b, b.TempDir())
+	defer run(b, l)()
+	e := event(1, "a")
+	e.Story = e.Story[1:]
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Event(e)
+	}
+}
+
+// BenchmarkCarry is how fast records get into the store.
+func BenchmarkCarry(b *testing.B) {
+	const n = 40_000
+	for b.Loop() {
+		b.StopTimer()
+		l := open(b, b.TempDir())
+		e := event(1, "a")
+		e.Story = e.Story[1:]
+		for i := range n {
+			e.ID = strconv.Itoa(i)
+			l.Event(e)
+		}
+		b.StartTimer()
+		run(b, l)()
+		b.StopTimer()
+		l.Close()
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "records/s")
+}

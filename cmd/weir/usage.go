@@ -1,0 +1,192 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-gateway/weir/internal/config"
+	"github.com/weir-gateway/weir/internal/ledger"
+)
+
+type usageFlags struct {
+	file, data, by, from, to   string
+	asJSON, asCSV, eachAttempt bool
+}
+
+func usageCommand(e env) *cobra.Command {
+	var f usageFlags
+	cmd := &cobra.Command{
+		Use:   "usage",
+		Short: "Add up what calls have used and cost",
+		Long: "Add up what calls have used and cost, from the ledger of a data folder. It works\n" +
+			"while the gateway runs, and after it was stopped or killed.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return usage(cmd.Context(), e, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.file, "config", "", "configuration file that names the data folder")
+	flags.StringVar(&f.data, "data", "", "data folder of the gateway")
+	flags.StringVar(&f.by, "by", "", "split by these, in columns: day, tenant, model, key, class")
+	flags.StringVar(&f.from, "from", "", "first day, such as 2026-11-01 (UTC)")
+	flags.StringVar(&f.to, "to", "", "last day")
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
+	flags.BoolVar(&f.asCSV, "csv", false, "print CSV")
+	flags.BoolVar(&f.eachAttempt, "attempts", false, "every attempt instead of sums, as lines of JSON, or CSV")
+	return cmd
+}
+
+func usage(ctx context.Context, e env, f usageFlags) error {
+	span, by, err := f.parse()
+	if err != nil {
+		return usageError{err}
+	}
+	c, err := config.Load(f.file, e.getenv)
+	if err != nil {
+		return err
+	}
+	data := cmp.Or(f.data, c.Data)
+	if data == "" {
+		return usageError{hinted{errors.New("no data folder is named"), "give --data, with the folder that weir serve was given"}}
+	}
+	r, err := ledger.Read(filepath.Join(data, ledgerFolder))
+	if errors.Is(err, fs.ErrNotExist) {
+		return hinted{err, "give --data, with the folder that weir serve --data was given"}
+	}
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if f.eachAttempt {
+		return printAttempts(ctx, e.stdout, r, span, f.asCSV)
+	}
+	report, err := r.Usage(ctx, span, by)
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.asJSON:
+		enc := json.NewEncoder(e.stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(report)
+	case f.asCSV:
+		return printCSV(e.stdout, report, by)
+	}
+	return printUsage(e.stdout, report, by)
+}
+
+// parse reads the flags that have a form.
+func (f usageFlags) parse() (span ledger.Span, by []ledger.Dimension, err error) {
+	if f.asJSON && f.asCSV {
+		return span, nil, errors.New("--json and --csv exclude each other")
+	}
+	day := func(name, text string) (t time.Time) {
+		if text != "" {
+			var wrong error
+			if t, wrong = time.Parse(time.DateOnly, text); wrong != nil {
+				err = fmt.Errorf("--%s must be a day such as 2026-11-01, not %q", name, text)
+			}
+		}
+		return t
+	}
+	span = ledger.Span{First: day("from", f.from), Last: day("to", f.to)}
+	if err != nil {
+		return span, nil, err
+	}
+	by, err = ledger.ParseDimensions(f.by)
+	return span, by, err
+}
+
+// values are a line's values of the dimensions, in their order.
+func values(l ledger.Line, by []ledger.Dimension) []string {
+	out := make([]string, len(by))
+	for i, d := range by {
+		out[i] = map[ledger.Dimension]string{
+			ledger.ByDay: l.Day, ledger.ByTenant: l.Tenant, ledger.ByModel: l.Model, ledger.ByKey: l.Key, ledger.ByClass: l.Class,
+		}[d]
+	}
+	return out
+}
+
+// figures are the columns of every report.
+var figures = []string{"requests", "attempts", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "cost_usd"}
+
+func figuresOf(s ledger.Sum) []string {
+	n := func(v int64) string { return strconv.FormatInt(v, 10) }
+	return []string{
+		n(s.Requests), n(s.Attempts), n(int64(s.Input)), n(int64(s.CacheRead)), n(int64(s.CacheWrite)), n(int64(s.Output)), s.Cost.String(),
+	}
+}
+
+func names(by []ledger.Dimension) []string {
+	out := make([]string, len(by))
+	for i, d := range by {
+		out[i] = string(d)
+	}
+	return out
+}
+
+func printCSV(w io.Writer, r ledger.Report, by []ledger.Dimension) error {
+	out := csv.NewWriter(w)
+	_ = out.Write(append(names(by), figures...)) // Error tells of all writes
+	for _, l := range r.Rows {
+		_ = out.Write(append(values(l, by), figuresOf(l.Sum)...))
+	}
+	if len(by) == 0 {
+		_ = out.Write(figuresOf(r.Total))
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func printUsage(w io.Writer, r ledger.Report, by []ledger.Dimension) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	line := func(cells ...[]string) {
+		for _, part := range cells {
+			for _, c := range part {
+				fmt.Fprintf(t, "%s\t", c)
+			}
+		}
+		fmt.Fprintln(t)
+	}
+	line(names(by), []string{"requests", "attempts", "input", "cache read", "cache write", "output", "USD"})
+	for _, l := range r.Rows {
+		line(values(l, by), figuresOf(l.Sum))
+	}
+	total := make([]string, len(by))
+	if len(by) > 0 {
+		total[0] = "total"
+	}
+	line(total, figuresOf(r.Total))
+	return t.Flush()
+}
+
+// printAttempts writes each attempt of a span.
+func printAttempts(ctx context.Context, w io.Writer, r *ledger.Reader, span ledger.Span, asCSV bool) error {
+	if !asCSV {
+		enc := json.NewEncoder(w)
+		return r.Each(ctx, span, func(row ledger.Row) error { return enc.Encode(row) })
+	}
+	out := csv.NewWriter(w)
+	_ = out.Write(append([]string{"call", "attempt", "at", "tenant", "key", "model", "class", "status", "kind", "outcome", "waited_ms", "took_ms"}, figures[2:]...))
+	err := r.Each(ctx, span, func(row ledger.Row) error {
+		sum := ledger.Sum{Input: row.Input, CacheRead: row.CacheRead, CacheWrite: row.CacheWrite, Output: row.Output, Cost: row.Cost}
+		return out.Write(append([]string{
+			row.Call, strconv.Itoa(row.Attempt), row.At.Format(time.RFC3339Nano), row.Tenant, row.Key, row.Model, row.Class,
+			strconv.Itoa(row.Status), row.Kind, row.Outcome, strconv.FormatInt(row.Waited, 10), strconv.FormatInt(row.Took, 10),
+		}, figuresOf(sum)[2:]...))
+	})
+	out.Flush()
+	return errors.Join(err, out.Error())
+}

@@ -33,7 +33,7 @@ func (g *Group) observe(now time.Time, f *Flight, l call.Limiter, r call.Reading
 	if l != call.OutputTokens {
 		predicted = f.predicted[l] + b.shift - f.shift[l]
 	}
-	m := g.measure(f, l, r)
+	m := g.measure(now, f, l, r)
 	below, above := g.doubtful(now, f, l)
 	m.below += below
 	m.above += above
@@ -69,7 +69,7 @@ func (m measurement) minus(predicted float64) measurement {
 // measure reads the level at the sample from one group of headers.
 // `remaining` is rounded and clipped at zero; `reset`, the time of full, is
 // truncated to a second but shows debt. The finer of the two is taken.
-func (g *Group) measure(f *Flight, l call.Limiter, r call.Reading) measurement {
+func (g *Group) measure(now time.Time, f *Flight, l call.Limiter, r call.Reading) measurement {
 	step := granularity(l)
 	own := 0.0
 	if l == call.InputTokens {
@@ -82,14 +82,19 @@ func (g *Group) measure(f *Flight, l call.Limiter, r call.Reading) measurement {
 	if r.Remaining < step {
 		m.below = math.Inf(1) // clipped at zero: it may be any debt
 	}
-	if r.Reset.IsZero() || !g.clock.known || l == call.OutputTokens {
+	if r.Reset.IsZero() || !g.clock.known {
 		return m
+	}
+	sampled := f.sent
+	if l == call.OutputTokens {
+		sampled = now
 	}
 	rate := r.Limit / 60
 	full, off := g.clock.local(r.Reset.Add(500 * time.Millisecond))
 	blur := rate * (0.5 + off.Seconds())
-	byReset := r.Limit - rate*full.Sub(f.sent).Seconds()
-	if blur < step/2 || (r.Remaining < step && byReset < 0) {
+	byReset := r.Limit - rate*full.Sub(sampled).Seconds()
+	fine := blur < step/2 && l != call.OutputTokens // what streams have produced since then is in neither
+	if fine || (r.Remaining < step && byReset < 0) {
 		return measurement{level: min(byReset, r.Limit), variance: own + sq(blur)/3, below: blur, above: blur}
 	}
 	return m

@@ -12,7 +12,7 @@ var (
 	cellar = []string{
 		"internal/breaker", "internal/fair", "internal/fault", "internal/price",
 		"internal/quota", "internal/schema", "internal/sse", "internal/textsplit",
-		"internal/words",
+		"internal/warn", "internal/words",
 	}
 	rooms = []string{
 		"internal/account", "internal/admit", "internal/cache", "internal/classify",
@@ -21,7 +21,7 @@ var (
 	}
 	sideRooms = []string{
 		"internal/batch", "internal/config", "internal/dash", "internal/ledger",
-		"internal/load", "internal/ratelimits", "internal/rules", "internal/sentinel",
+		"internal/load", "internal/notify", "internal/ratelimits", "internal/rules", "internal/sentinel",
 		"internal/share", "internal/top",
 	}
 	house = join([]string{"call", "internal/flow"}, cellar, rooms, sideRooms)

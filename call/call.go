@@ -97,6 +97,7 @@ type Call struct {
 	Waited   time.Duration // until it was first sent
 	Headroom Headroom      // when its answer came
 	Story    []Attempt     // why it waited, and what each attempt brought
+	Payer    Key           // the key that was picked last; the zero Key if none was
 	Shunned  Key           // the key whose upstream failed it last; the zero Key if none did
 
 	// Filled by shape.

@@ -72,6 +72,15 @@ type Warning struct {
 	Until     *time.Time `json:"until"`                       // when it ends by itself; nil: unknown
 }
 
+// Whose names whom a block concerns: a key, where only that one is refused or
+// at its workspace's limit, else the whole organization.
+func (w *Warning) Whose() string {
+	if w.Organization == "" || w.Kind == KeyRefused || w.Cause == "workspace_limit" {
+		return w.Key
+	}
+	return w.Organization
+}
+
 // Notifier carries warnings to people. Implementations are safe for
 // concurrent use.
 type Notifier interface {

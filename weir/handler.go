@@ -59,7 +59,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	copyHeader(w.Header(), resp)
-	addOwn(w.Header(), c)
+	h.g.addOwn(w.Header(), c)
 	w.WriteHeader(resp.StatusCode)
 	if err := h.copy(w, rc, resp); err != nil {
 		// The status is out: the only honest end is to break the connection.
@@ -94,7 +94,7 @@ func (h *handler) refuse(w http.ResponseWriter, c *call.Call, err error, started
 		return
 	}
 	maps.Copy(w.Header(), out.header)
-	addOwn(w.Header(), c)
+	h.g.addOwn(w.Header(), c)
 	w.Header().Set("Content-Length", strconv.Itoa(len(out.body)))
 	w.WriteHeader(out.status)
 	_, _ = w.Write(out.body)
@@ -170,8 +170,8 @@ func copyHeader(to http.Header, resp *http.Response) {
 }
 
 // addOwn adds Weir's headers (DESIGN §2.4).
-func addOwn(h http.Header, c *call.Call) {
-	values := make([]string, 0, 6) // one allocation for all
+func (g *Gateway) addOwn(h http.Header, c *call.Call) {
+	values := make([]string, 0, 7) // one allocation for all
 	set := func(name, value string) {
 		values = append(values, value)
 		h[name] = values[len(values)-1 : len(values) : len(values)]
@@ -188,6 +188,9 @@ func addOwn(h http.Header, c *call.Call) {
 	}
 	if q := quotaHeader(c.Headroom); q != "" && c.Headroom != (call.Headroom{}) {
 		set("Weir-Quota", q)
+	}
+	if text := g.concerns(c); text != "" {
+		set("Weir-Warning", text)
 	}
 }
 

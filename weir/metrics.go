@@ -89,12 +89,14 @@ var (
 	descBlocked   = prometheus.NewDesc("weir_key_blocked", "1 while a key or its organization cannot pay.", []string{"name"}, nil)
 	descBreaker   = prometheus.NewDesc("weir_breaker_state", "0 closed, 1 half-open, 2 open; only of what has ever opened.", []string{"scope"}, nil)
 	descChanges   = prometheus.NewDesc("weir_breaker_changes_total", "How often the breaker went to that state.", []string{"scope", "to"}, nil)
+	descWarnings  = prometheus.NewDesc("weir_warnings", "Active warnings.", []string{"kind", "level"}, nil)
+	descWebhooks  = prometheus.NewDesc("weir_webhook_total", "Messages to webhooks by outcome.", []string{"hook", "outcome"}, nil)
 	descRefused   = prometheus.NewDesc("weir_rule_refused_total", "Calls that a rule of protection has refused since it was loaded.", []string{"rule", "kind"}, nil)
 )
 
 // Describe implements [prometheus.Collector].
 func (r *reports) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descLimit, descRemaining, descWaiting, descInFlight, descSurprises, descBlocked, descBreaker, descChanges, descRefused} {
+	for _, d := range []*prometheus.Desc{descLimit, descRemaining, descWaiting, descInFlight, descSurprises, descBlocked, descBreaker, descChanges, descRefused, descWarnings, descWebhooks} {
 		ch <- d
 	}
 }
@@ -123,6 +125,7 @@ func (r *reports) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	r.rules(ch)
+	r.warnings(ch)
 	for _, l := range r.g.Queue().Lanes {
 		gauge(descWaiting, float64(l.Waiting), l.Organization, l.Group)
 		gauge(descInFlight, float64(l.InFlight), l.Organization, l.Group)

@@ -41,6 +41,8 @@ type settings struct {
 	hedgeAfter time.Duration
 	fallback   map[string][]string
 	prices     *price.Table
+	warnings   Warnings
+	notifier   call.Notifier
 }
 
 // collect applies the options and reports all their faults at once.

@@ -39,6 +39,6 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Status = http.StatusText(resp.StatusCode)
 	resp.Request = req
-	addOwn(resp.Header, c)
+	t.g.addOwn(resp.Header, c)
 	return resp, nil
 }

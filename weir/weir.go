@@ -52,6 +52,7 @@ type Gateway struct {
 	guard     *guard         // nil: none
 	protector call.Protector // nil: none
 	pollers   []poller
+	warner    warner
 	transport *http.Transport // ours to close; nil if the user brought one
 	draining  atomic.Bool
 }
@@ -86,6 +87,7 @@ func New(opts ...Option) (*Gateway, error) {
 	}
 	g.metrics = newMetrics(g)
 	book := newPriced(s.prices, s.log, observers{g.metrics, g.recent, s.observer})
+	g.warner.open(s)
 	estimator := estimate.New()
 	g.corridor = &flow.Corridor{
 		Classify: classify.New(s.classify),

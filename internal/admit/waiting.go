@@ -54,6 +54,15 @@ func (ln *lane) foretell(now time.Time) []call.WaiterReport {
 	return ln.order
 }
 
+// Place names the organization and the model group whose quota c would draw on
+// if the key paid for it.
+func (r *Room) Place(c *call.Call, key call.Key) (organization, group string) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	place, _ := r.keyOf(key.Print, c.Pool, c.Model)
+	return place.account, place.group
+}
+
 // Expect is how long a call would wait if the key paid for it: behind everybody
 // who waits for that key's organization now.
 func (r *Room) Expect(now time.Time, c *call.Call, key call.Key) time.Duration {

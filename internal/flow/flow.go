@@ -182,6 +182,7 @@ func (f *Corridor) note(c *call.Call, at attempt) {
 // where there is to be another attempt.
 func (f *Corridor) judge(ctx context.Context, c *call.Call, at attempt) (*http.Response, error) {
 	a, permit := at.answer, at.permit
+	c.Payer = at.key
 	f.note(c, at)
 	if ctx.Err() != nil {
 		a.Discard()
@@ -226,6 +227,7 @@ func (f *Corridor) another(c *call.Call, failed call.Key) bool {
 // after failed attempts carries the upstream's last word.
 func (f *Corridor) admit(ctx context.Context, c *call.Call, last call.Verdict) (call.Key, *call.Permit, error) {
 	key, err := f.Keys.Pick(time.Now(), c, f.Outlook)
+	c.Payer = key
 	if err != nil {
 		return key, nil, err
 	}

@@ -12,7 +12,8 @@ type bucketKey struct{ organization, workspace, group, limiter string }
 // bucket is what is known of one bucket's recent past.
 type bucket struct {
 	warning *call.Warning // nil: none is active
-	round   uint64        // of feeding in which it was last seen
+	worst   call.WarningLevel
+	round   uint64 // of feeding in which it was last seen
 
 	stage  int       // how many thresholds it has passed
 	easing time.Time // since when it has been well above the last of them; zero: it is not
@@ -58,8 +59,10 @@ func (w *Watch) bucket(now time.Time, rules Rules, r *call.BucketReport) {
 	if old != nil {
 		next.ID, next.Since = old.ID, old.Since
 	} else {
+		b.worst = next.Level
 		next.ID = "quota/" + r.Organization + "/" + r.Workspace + "/" + r.Group + "/" + r.Limiter
 	}
+	b.worst = max(b.worst, next.Level)
 	b.warning = &next
 	if old == nil || next.Level > old.Level {
 		w.raised = append(w.raised, next)

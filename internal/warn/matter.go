@@ -11,6 +11,7 @@ import (
 // breaker, a budget that is nearly spent.
 type matter struct {
 	warning call.Warning
+	worst   call.WarningLevel
 	round   uint64    // of feeding in which it last held
 	calm    time.Time // since when it does not hold; zero: it does
 }
@@ -24,7 +25,7 @@ func (w *Watch) hold(now time.Time, next call.Warning) {
 			return
 		}
 		next.Since = now
-		w.matters[next.ID] = &matter{warning: next, round: w.round}
+		w.matters[next.ID] = &matter{warning: next, worst: next.Level, round: w.round}
 		w.raised = append(w.raised, next)
 		return
 	}
@@ -33,6 +34,7 @@ func (w *Watch) hold(now time.Time, next call.Warning) {
 	}
 	risen := next.Level > m.warning.Level
 	next.Since = m.warning.Since
+	m.worst = max(m.worst, next.Level)
 	m.warning, m.round, m.calm = next, w.round, time.Time{}
 	if risen {
 		w.raised = append(w.raised, next)
@@ -49,14 +51,10 @@ func (w *Watch) key(now time.Time, k *call.KeyReport) {
 		Kind: call.AccountDown, Level: call.Critical, Organization: k.Organization, Key: k.Name,
 		Cause: cmp.Or(k.Block, k.Reason), Detail: k.Message, Until: k.Until,
 	}
-	whose := cmp.Or(k.Organization, k.Name)
-	switch {
-	case k.Reason == call.BadKey.String():
-		next.Kind, whose = call.KeyRefused, k.Name
-	case next.Cause == "workspace_limit":
-		whose = k.Name
+	if k.Reason == call.BadKey.String() {
+		next.Kind = call.KeyRefused
 	}
-	next.ID = string(next.Kind) + "/" + whose
+	next.ID = string(next.Kind) + "/" + next.Whose()
 	w.hold(now, next)
 }
 

@@ -98,7 +98,7 @@ type Watch struct {
 }
 
 // Feed takes a reading. It returns the warnings that are new or have become
-// more urgent, and those that are over.
+// more urgent, and those that are over, with the most urgent level they have had.
 func (w *Watch) Feed(now time.Time, rules Rules, in Reading) (raised, cleared []call.Warning) {
 	if w.buckets == nil {
 		w.buckets, w.matters = map[bucketKey]*bucket{}, map[string]*matter{}
@@ -160,9 +160,11 @@ func (w *Watch) room() bool {
 	return true
 }
 
-// over ends a warning.
-func (w *Watch) over(warning call.Warning) {
+// over ends a warning, of which worst was the most urgent level: who was told of
+// that is to be told of the end.
+func (w *Watch) over(warning call.Warning, worst call.WarningLevel) {
 	w.active--
+	warning.Level = worst
 	w.cleared = append(w.cleared, warning)
 }
 
@@ -174,7 +176,7 @@ func (w *Watch) sweep(now time.Time, rules Rules) {
 			b.look(now, rules, 1, nil) // gone: nothing is known that would be low
 		}
 		if b.warning != nil && b.stage == 0 && !b.soon {
-			w.over(*b.warning)
+			w.over(*b.warning, b.worst)
 			b.warning = nil
 		}
 		if b.warning == nil && b.round != w.round {
@@ -189,7 +191,7 @@ func (w *Watch) sweep(now time.Time, rules Rules) {
 			m.calm = now
 		}
 		if now.Sub(m.calm) >= calmElse {
-			w.over(m.warning)
+			w.over(m.warning, m.worst)
 			delete(w.matters, id)
 		}
 	}

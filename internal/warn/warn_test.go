@@ -56,7 +56,7 @@ func (d *diary) feed(seconds int, in warn.Reading) {
 			d.lines = append(d.lines, fmt.Sprintf("%v %s %s %d", at, w.Kind, w.Level, w.Threshold))
 		}
 		for _, w := range cleared {
-			d.lines = append(d.lines, fmt.Sprintf("%v over %s", at, w.Kind))
+			d.lines = append(d.lines, fmt.Sprintf("%v over %s %s", at, w.Kind, w.Level))
 		}
 		d.now = d.now.Add(time.Second)
 	}
@@ -74,7 +74,7 @@ func TestBuckets(t *testing.T) {
 			d.feed(10, level(9))
 			d.feed(10, level(4))
 			d.feed(90, level(60))
-		}, []string{"10s quota_low notice 20", "20s quota_low warning 10", "30s quota_low critical 5", "1m40s over quota_low"}},
+		}, []string{"10s quota_low notice 20", "20s quota_low warning 10", "30s quota_low critical 5", "1m40s over quota_low critical"}},
 		"falls-at-once": {func(d *diary) {
 			d.feed(2, level(90))
 			d.feed(2, level(0))
@@ -106,7 +106,7 @@ func TestBuckets(t *testing.T) {
 		"forecast": {func(d *diary) {
 			d.feed(10, level(80, 40))
 			d.feed(100, level(80))
-		}, []string{"5s quota_forecast warning 0", "1m10s over quota_forecast"}},
+		}, []string{"5s quota_forecast warning 0", "1m10s over quota_forecast warning"}},
 		"one-large-request-is-no-forecast": {func(d *diary) {
 			for range 20 {
 				d.feed(4, level(70, 50))
@@ -118,11 +118,11 @@ func TestBuckets(t *testing.T) {
 				d.feed(1, level(left, left))
 			}
 			d.feed(61, level(100))
-		}, []string{"6s quota_forecast warning 0", "55s quota_low critical 5", "2m0s over quota_low"}},
+		}, []string{"6s quota_forecast warning 0", "55s quota_low critical 5", "2m0s over quota_low critical"}},
 		"bucket-goes-away": {func(d *diary) {
 			d.feed(1, level(1))
 			d.feed(61, warn.Reading{})
-		}, []string{"0s quota_low critical 5", "1m1s over quota_low"}},
+		}, []string{"0s quota_low critical 5", "1m1s over quota_low critical"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDiary(t, warn.Rules{})
@@ -192,7 +192,7 @@ func TestOtherMatters(t *testing.T) {
 				call.KeyReport{Name: "a", Organization: "org", Reason: "spend_cap", Block: "spend_cap"},
 				call.KeyReport{Name: "b", Organization: "org", Reason: "spend_cap", Block: "spend_cap"}))
 			d.feed(20, warn.Reading{})
-		}, []string{"0s account_blocked critical 0", "35s over account_blocked"}},
+		}, []string{"0s account_blocked critical 0", "35s over account_blocked critical"}},
 		"two-workspaces": {func(d *diary) {
 			d.feed(20, blocked(
 				call.KeyReport{Name: "a", Organization: "org", Reason: "own_limit", Block: "workspace_limit"},
@@ -213,7 +213,7 @@ func TestOtherMatters(t *testing.T) {
 			d.feed(60, breaker("half_open"))
 			d.feed(10, breaker("open"))
 			d.feed(20, breaker("closed"))
-		}, []string{"10s breaker_open critical 0", "1m45s over breaker_open"}},
+		}, []string{"10s breaker_open critical 0", "1m45s over breaker_open critical"}},
 		"budget": {func(d *diary) {
 			d.feed(5, spent(0.7))
 			d.feed(5, spent(0.81))
@@ -222,7 +222,7 @@ func TestOtherMatters(t *testing.T) {
 			d.feed(5, spent(0.97))
 			d.feed(5, spent(1.01))
 			d.feed(20, spent(0.01)) // it has started anew
-		}, []string{"5s budget_low warning 80", "40s budget_low critical 80", "1m10s over budget_low"}},
+		}, []string{"5s budget_low warning 80", "40s budget_low critical 80", "1m10s over budget_low critical"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDiary(t, warn.Rules{})
@@ -260,7 +260,7 @@ func TestRulesMayChange(t *testing.T) {
 	d.feed(90, level(9))
 	d.rules = rules(t, warn.Rules{Thresholds: []int{}, Forecast: -1})
 	d.feed(90, level(1, 1))
-	want := []string{"0s quota_low critical 5", "1m5s over quota_low"}
+	want := []string{"0s quota_low critical 5", "1m5s over quota_low critical"}
 	if !slices.Equal(d.lines, want) {
 		t.Errorf("got %v, want %v", d.lines, want)
 	}

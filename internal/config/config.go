@@ -29,6 +29,7 @@ type Config struct {
 	Retry   Retry    `yaml:"retry,omitempty"`
 	Degrade Degrade  `yaml:"degrade,omitempty"`
 	Breaker Breaker  `yaml:"breaker,omitempty"`
+	Alerts  Alerts   `yaml:"alerts"`
 
 	TLS            *TLS `yaml:"tls,omitempty" jsonschema:"description=certificate of the data plane"`
 	BehindTLSProxy bool `yaml:"behind_tls_proxy,omitempty" jsonschema:"description=something in front of Weir does TLS"`
@@ -85,6 +86,7 @@ func Defaults() Config {
 	return Config{
 		Listen: "127.0.0.1:8787", Admin: "127.0.0.1:8788", Upstream: "https://api.anthropic.com",
 		Queue:   Queue{MaxWaiting: 100_000, MaxBytes: 1 << 30, MaxWait: schema.Duration(10 * time.Minute)},
+		Alerts: defaultAlerts(),
 		Breaker: Breaker{Engine: EngineSentinel},
 	}
 }
@@ -161,6 +163,7 @@ func (c *Config) Validate() []schema.Fault {
 		}
 	}
 	c.Breaker.validate(add)
+	c.Alerts.validate(add)
 	return faults
 }
 

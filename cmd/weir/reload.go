@@ -16,17 +16,19 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/weir-gateway/weir/internal/config"
+	"github.com/weir-gateway/weir/internal/notify"
 	"github.com/weir-gateway/weir/weir"
 )
 
 // reloader brings changes of the configuration into a running gateway.
 type reloader struct {
-	env     env
-	flags   serveFlags
-	gateway *weir.Gateway
-	rules   *rulebook
-	log     *slog.Logger
-	now     config.Config // in effect; owned by run
+	env      env
+	flags    serveFlags
+	gateway  *weir.Gateway
+	rules    *rulebook
+	notifier *notify.Notifier
+	log      *slog.Logger
+	now      config.Config // in effect; owned by run
 
 	seen    [sha256.Size]byte // of the file; owned by run
 	changed <-chan fsnotify.Event
@@ -112,7 +114,8 @@ func (r *reloader) reload() {
 	fmt.Fprintf(r.env.stderr, "weir: reloaded, %s\n", mode(next))
 }
 
-// apply takes over what can change while the gateway runs, which is the keys.
+// apply takes over what can change while the gateway runs: the keys, and whom
+// to warn when.
 func (r *reloader) apply(next config.Config) error {
 	if next.Listen != r.now.Listen || next.Admin != r.now.Admin || next.Upstream != r.now.Upstream {
 		r.log.Warn("a new address takes effect at the next start")
@@ -121,10 +124,14 @@ func (r *reloader) apply(next config.Config) error {
 		r.log.Warn("another breaker or place of rules takes effect at the next start")
 	}
 	list, err := resolveKeys(next, r.env)
-	if err != nil {
+	hooks, hookErr := resolveHooks(next, r.env)
+	if err := errors.Join(err, hookErr); err != nil {
 		return err
 	}
-	return r.gateway.SetAPIKeys(list)
+	if err := r.gateway.SetAPIKeys(list); err != nil {
+		return err
+	}
+	return errors.Join(r.gateway.SetWarnings(warningsOf(next)), r.notifier.Configure(next.Alerts.Every.D(), hooks))
 }
 
 // resolveKeys reads the secrets of all keys and reports every fault.

@@ -81,7 +81,11 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		return err
 	}
 	defer guard.Close()
-	g, err := newGateway(c, e, log, weir.WithProtection(guard))
+	notifier, err := newNotifier(c, e, log)
+	if err != nil {
+		return err
+	}
+	g, err := newGateway(c, e, log, weir.WithProtection(guard), weir.WithNotifier(notifier))
 	if err != nil {
 		return err
 	}
@@ -99,9 +103,10 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		return err
 	}
 	defer data.Close()
+	defer beside(ctx, notifier.Run)()
 	defer beside(ctx, g.Run)()
 	defer beside(ctx, book.run)()
-	defer beside(ctx, (&reloader{env: e, flags: f, gateway: g, rules: book, log: log, now: c}).watch().run)()
+	defer beside(ctx, (&reloader{env: e, flags: f, gateway: g, rules: book, notifier: notifier, log: log, now: c}).watch().run)()
 	closing := make(chan struct{})
 	servers := []*server{{name: "data plane", http: dataServer(g.Handler()), listener: data, tls: c.TLS}}
 	if c.Admin != config.Off {
@@ -112,7 +117,7 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		defer admin.Close()
 		page := dash.New(dash.Source{
 			Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Waiting: g.Waiting,
-			Protection: g.Protection, Metrics: g.Metrics(), Ready: g.Ready,
+			Protection: g.Protection, Warnings: g.Warnings, Metrics: g.Metrics(), Ready: g.Ready,
 			Warning: book.warning, Config: func() any { return view }, Version: version(), Closing: closing,
 		})
 		servers = append(servers, &server{name: "admin plane", http: adminServer(page), listener: admin})
@@ -159,7 +164,7 @@ func newGateway(c config.Config, e env, log *slog.Logger, more ...weir.Option) (
 	opts := []weir.Option{
 		weir.WithUpstream(c.Upstream), weir.WithLogger(log), weir.WithMaxWait(c.Queue.MaxWait.D()),
 		weir.WithQueueBound(c.Queue.MaxWaiting, c.Queue.MaxBytes), weir.WithExactCounts(c.Queue.CountAbove),
-		weir.WithBreaker(breakerOf(c)), weir.WithHedge(c.Retry.HedgeAfter.D()),
+		weir.WithBreaker(breakerOf(c)), weir.WithWarnings(warningsOf(c)), weir.WithHedge(c.Retry.HedgeAfter.D()),
 		weir.WithPatience(weir.Patience{Begin: c.Retry.FirstToken.D(), Silence: c.Retry.Silence.D(), Whole: c.Retry.Whole.D()}),
 	}
 	for model, chain := range c.Degrade.Fallback {

@@ -25,7 +25,8 @@ type Source struct {
 	Quota      func() call.QuotaReport
 	Queue      func() call.QueueReport
 	Protection func() call.ProtectionReport
-	Recent     func() []call.Event // in any order; bounded by whoever keeps them
+	Warnings   func() []call.Warning // the most urgent first
+	Recent     func() []call.Event   // in any order; bounded by whoever keeps them
 	Request    func(id string) (call.Event, bool)
 	Waiting    func(id string) (call.WaiterReport, bool)
 	Metrics    http.Handler
@@ -55,6 +56,7 @@ func New(src Source) http.Handler {
 		"/api/v1/quota":        a.quota,
 		"/api/v1/queue":        a.queue,
 		"/api/v1/protection":   a.protection,
+		"/api/v1/warnings":     a.warnings,
 		"/api/v1/requests":     a.requests,
 		"/api/v1/config":       a.config,
 		"/api/v1/events":       a.events,

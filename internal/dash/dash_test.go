@@ -32,6 +32,13 @@ func source() Source {
 		Protection: func() call.ProtectionReport {
 			return call.ProtectionReport{Breakers: []call.BreakerReport{{Scope: "api/claude-sonnet-5", State: "open", Rule: "outage", Cause: "failing", Opened: 2}}}
 		},
+		Warnings: func() []call.Warning {
+			left := 0.1
+			return []call.Warning{{
+				ID: "quota/org//claude-sonnet-5/input_tokens", Kind: call.QuotaLow, Level: call.Urgent, Organization: "org",
+				Group: "claude-sonnet-5", Limiter: "input_tokens", Threshold: 10, Left: &left,
+			}}
+		},
 		Recent: func() []call.Event {
 			now := time.Now()
 			return []call.Event{
@@ -84,6 +91,9 @@ func TestRoutes(t *testing.T) {
 		{"/api/v1/queue", 200, "application/json", `"waiting":7`},
 		{"/api/v1/protection", 200, "application/json", `"scope":"api/claude-sonnet-5","state":"open"`},
 		{"/api/v1/protection", 200, "application/json", `"opened":2}],"rules":[]`},
+		{"/api/v1/warnings", 200, "application/json", `"kind":"quota_low","level":"warning"`},
+		{"/api/v1/warnings", 200, "application/json", `"threshold_percent":10,"left":0.1,"empty_in_s":null,"until":null,"text":{"en":{"message":"claude-sonnet-5: the quota`},
+		{"/api/v1/warnings", 200, "application/json", `"zh":{"message":"模型 claude-sonnet-5`},
 		{"/api/v1/requests", 200, "application/json", `"outcome":"refused","reason":"wait_deadline"`},
 		{"/api/v1/requests?limit=0", 400, "application/json", "limit"},
 		{"/api/v1/requests/weir_1", 200, "application/json", `"spread":0.1},`},
@@ -125,6 +135,7 @@ func TestNothingToTell(t *testing.T) {
 		"/api/v1/quota":      `"buckets":[],"keys":[]`,
 		"/api/v1/queue":      `"lanes":[]`,
 		"/api/v1/protection": `"breakers":[],"rules":[]`,
+		"/api/v1/warnings":   `"warnings":[]`,
 		"/api/v1/requests":   `"requests":[]`,
 		"/readyz":            "ready",
 	} {

@@ -14,6 +14,7 @@ const (
 	feedListeners = 64               // more are told to come back
 	feedPatience  = 10 * time.Second // for a listener to take one event
 	feedRequests  = 30               // newest requests in each snapshot
+	feedWarnings  = 30               // most urgent warnings, which come with their words
 )
 
 // snapshot is one event of /api/v1/events: the whole picture, so that a
@@ -24,6 +25,7 @@ type snapshot struct {
 	Quota      call.QuotaReport      `json:"quota"`
 	Queue      call.QueueReport      `json:"queue"`
 	Protection call.ProtectionReport `json:"protection"`
+	Warnings   []warningView         `json:"warnings"`
 	Recent     tally                 `json:"recent"`
 	Requests   []requestView         `json:"requests"`
 }
@@ -37,6 +39,7 @@ func (a *admin) snapshot() []byte {
 		Quota:      a.quotaReport(),
 		Queue:      a.queueReport(),
 		Protection: a.protectionReport(),
+		Warnings:   a.warningViews(feedWarnings),
 		Recent:     count(events, now),
 		Requests:   latest(events, feedRequests),
 	})

@@ -68,7 +68,7 @@ func TestEventsAreWholePictures(t *testing.T) {
 			t.Errorf("%d events in 2 s, want one at once and then four", n)
 		}
 		body := w.Body.String()
-		for _, want := range []string{"event: snapshot\ndata: {", `"remaining":60000`, `"waiting":7`, `"opened":2`, `"status_429":1`, `"id":"last"`, `"version":"v9"`} {
+		for _, want := range []string{"event: snapshot\ndata: {", `"remaining":60000`, `"waiting":7`, `"opened":2`, `"warnings":[{"id":"quota/org`, `"status_429":1`, `"id":"last"`, `"version":"v9"`} {
 			if !strings.Contains(body, want) {
 				t.Errorf("the events lack %s", want)
 			}

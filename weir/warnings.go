@@ -116,17 +116,17 @@ func (g *Gateway) look(ctx context.Context, in warn.Reading) {
 	if len(raised)+len(cleared) == 0 {
 		return
 	}
-	for i := range raised {
-		g.logWarning(ctx, "warning raised", &raised[i], book().Warning("en", raised[i]).Message)
-	}
-	for i := range cleared {
-		g.logWarning(ctx, "warning cleared", &cleared[i], book().Cleared("en", cleared[i]))
-	}
 	if w.notifier != nil {
 		w.notifier.Tell(raised, cleared)
 	}
 	if w.observer != nil {
 		w.observer(raised, cleared)
+	}
+	for i := range raised {
+		g.logWarning(ctx, "warning raised", &raised[i], book().Warning("en", raised[i]).Message)
+	}
+	for i := range cleared {
+		g.logWarning(ctx, "warning cleared", &cleared[i], book().Cleared("en", cleared[i]))
 	}
 }
 

@@ -53,6 +53,7 @@ type demo struct {
 	network network
 	servers []*http.Server
 	closing chan struct{}
+	stop    context.CancelFunc // of the gateway; nil before it runs
 	gateway *weir.Gateway
 	running sync.WaitGroup // agents and servers
 	agents  sync.WaitGroup
@@ -87,13 +88,16 @@ func (d *demo) open() error {
 		return err
 	}
 	d.gateway = g
+	ctx, cancel := context.WithCancel(context.Background())
+	d.stop = cancel
+	d.running.Go(func() { _ = g.Run(ctx) }) // it ends with ctx
 	if d.weir.target, err = d.serve("127.0.0.1:8787", g.Handler()); err != nil {
 		return err
 	}
 	d.address = d.weir.target.URL
 	admin, err := d.serve("127.0.0.1:8788", dash.New(dash.Source{
 		Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Waiting: g.Waiting,
-		Protection: g.Protection, Metrics: g.Metrics(), Ready: g.Ready,
+		Protection: g.Protection, Warnings: g.Warnings, Metrics: g.Metrics(), Ready: g.Ready,
 		Config: func() any { return demoConfig(d.address, upstream.URL) }, Version: version(), Closing: d.closing,
 	}))
 	d.dashboard = admin.URL
@@ -164,6 +168,7 @@ func (d *demo) close() error {
 		}
 	}
 	if d.gateway != nil {
+		d.stop()
 		errs = append(errs, d.gateway.Close())
 	}
 	for _, s := range d.sides() {

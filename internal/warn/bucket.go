@@ -11,9 +11,9 @@ type bucketKey struct{ organization, workspace, group, limiter string }
 
 // bucket is what is known of one bucket's recent past.
 type bucket struct {
-	warning *call.Warning // nil: none is active
-	worst   call.WarningLevel
-	round   uint64 // of feeding in which it was last seen
+	warning *call.Warning     // nil: none is active
+	worst   call.WarningLevel // that people were told of since it became active
+	round   uint64            // of feeding in which it was last seen
 
 	stage  int       // how many thresholds it has passed
 	easing time.Time // since when it has been well above the last of them; zero: it is not
@@ -59,12 +59,11 @@ func (w *Watch) bucket(now time.Time, rules Rules, r *call.BucketReport) {
 	if old != nil {
 		next.ID, next.Since = old.ID, old.Since
 	} else {
-		b.worst = next.Level
 		next.ID = "quota/" + r.Organization + "/" + r.Workspace + "/" + r.Group + "/" + r.Limiter
 	}
-	b.worst = max(b.worst, next.Level)
 	b.warning = &next
-	if old == nil || next.Level > old.Level {
+	if old == nil || next.Level > b.worst {
+		b.worst = next.Level
 		w.raised = append(w.raised, next)
 	}
 }

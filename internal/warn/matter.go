@@ -11,9 +11,9 @@ import (
 // breaker, a budget that is nearly spent.
 type matter struct {
 	warning call.Warning
-	worst   call.WarningLevel
-	round   uint64    // of feeding in which it last held
-	calm    time.Time // since when it does not hold; zero: it does
+	worst   call.WarningLevel // that people were told of since it became active
+	round   uint64            // of feeding in which it last held
+	calm    time.Time         // since when it does not hold; zero: it does
 }
 
 // hold says that a matter holds. One that the same round has told of already
@@ -32,11 +32,10 @@ func (w *Watch) hold(now time.Time, next call.Warning) {
 	if m.round == w.round {
 		return
 	}
-	risen := next.Level > m.warning.Level
 	next.Since = m.warning.Since
-	m.worst = max(m.worst, next.Level)
 	m.warning, m.round, m.calm = next, w.round, time.Time{}
-	if risen {
+	if next.Level > m.worst {
+		m.worst = next.Level
 		w.raised = append(w.raised, next)
 	}
 }

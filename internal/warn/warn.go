@@ -3,7 +3,7 @@
 //
 // The quota's levels move all the time, and under steady load Weir keeps a
 // bucket near its safety stock on purpose. So each bucket is one matter: its
-// warning becomes more urgent at once and is over only when the level has been
+// warning becomes more urgent at once, less urgent without a word, and is over only when the level has been
 // well above the threshold for as long as an empty bucket needs to fill. A
 // bucket in steady use therefore has one warning that stays, not a new one
 // every minute.
@@ -98,7 +98,8 @@ type Watch struct {
 }
 
 // Feed takes a reading. It returns the warnings that are new or have become
-// more urgent, and those that are over, with the most urgent level they have had.
+// more urgent than ever, and those that are over, with the most urgent level they
+// have had.
 func (w *Watch) Feed(now time.Time, rules Rules, in Reading) (raised, cleared []call.Warning) {
 	if w.buckets == nil {
 		w.buckets, w.matters = map[bucketKey]*bucket{}, map[string]*matter{}

@@ -101,8 +101,8 @@ func TestBuckets(t *testing.T) {
 		"eases-without-a-word": {func(d *diary) {
 			d.feed(1, level(4))
 			d.feed(120, level(18)) // below 20, well above 10
-			d.feed(1, level(9))    // so that this is worse again
-		}, []string{"0s quota_low critical 5", "2m1s quota_low warning 10"}},
+			d.feed(1, level(9))    // people know worse of it already
+		}, []string{"0s quota_low critical 5"}},
 		"forecast": {func(d *diary) {
 			d.feed(10, level(80, 40))
 			d.feed(100, level(80))

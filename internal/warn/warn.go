@@ -3,10 +3,10 @@
 //
 // The quota's levels move all the time, and under steady load Weir keeps a
 // bucket near its safety stock on purpose. So each bucket is one matter: its
-// warning becomes more urgent at once, less urgent without a word, and is over only when the level has been
-// well above the threshold for as long as an empty bucket needs to fill. A
-// bucket in steady use therefore has one warning that stays, not a new one
-// every minute.
+// warning becomes more urgent at once, less urgent without a word, and is over
+// only when the level has been well above the threshold for as long as an empty
+// bucket needs to fill. A bucket in steady use therefore has one warning that
+// stays, not a new one every minute.
 package warn
 
 import (

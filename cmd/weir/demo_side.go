@@ -95,11 +95,9 @@ func (d *demo) open() error {
 		return err
 	}
 	d.address = d.weir.target.URL
-	admin, err := d.serve("127.0.0.1:8788", dash.New(dash.Source{
-		Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Waiting: g.Waiting,
-		Protection: g.Protection, Warnings: g.Warnings, Metrics: g.Metrics(), Ready: g.Ready,
-		Config: func() any { return demoConfig(d.address, upstream.URL) }, Version: version(), Closing: d.closing,
-	}))
+	src := sourceOf(g)
+	src.Config, src.Version, src.Closing = func() any { return demoConfig(d.address, upstream.URL) }, version(), d.closing
+	admin, err := d.serve("127.0.0.1:8788", dash.New(src))
 	d.dashboard = admin.URL
 	return err
 }

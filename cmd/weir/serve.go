@@ -115,11 +115,9 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 			return err
 		}
 		defer admin.Close()
-		page := dash.New(dash.Source{
-			Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Waiting: g.Waiting,
-			Protection: g.Protection, Warnings: g.Warnings, Metrics: g.Metrics(), Ready: g.Ready,
-			Warning: book.warning, Config: func() any { return view }, Version: version(), Closing: closing,
-		})
+		src := sourceOf(g)
+		src.Warning, src.Config, src.Version, src.Closing = book.warning, func() any { return view }, version(), closing
+		page := dash.New(src)
 		servers = append(servers, &server{name: "admin plane", http: adminServer(page), listener: admin})
 	}
 	for _, s := range servers {
@@ -131,6 +129,14 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		g.Drain()
 		close(closing)
 	})
+}
+
+// sourceOf is what the admin plane shows of a gateway.
+func sourceOf(g *weir.Gateway) dash.Source {
+	return dash.Source{
+		Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Waiting: g.Waiting,
+		Protection: g.Protection, Warnings: g.Warnings, Metrics: g.Metrics(), Ready: g.Ready,
+	}
 }
 
 // beside runs f in the background. The function that it returns ends f and

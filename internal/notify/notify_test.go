@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,21 +45,20 @@ func (i *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	_ = json.Unmarshal(raw, &m)
-	line := time.Since(i.began).Round(time.Second).String()
+	var line strings.Builder
+	line.WriteString(time.Since(i.began).Round(time.Second).String())
 	for _, e := range m.Events {
-		line += " " + e.Event + " " + e.Warning.ID + " " + e.Warning.Level.String()
+		line.WriteString(" " + e.Event + " " + e.Warning.ID + " " + e.Warning.Level.String())
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.lines = append(i.lines, line)
+	i.lines = append(i.lines, line.String())
 	i.ids[m.Delivery] = true
 	status := 200
 	if len(i.statuses) > 0 {
 		status, i.statuses = i.statuses[0], i.statuses[1:]
 	}
-	for name, values := range i.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), i.header)
 	w.WriteHeader(status)
 }
 

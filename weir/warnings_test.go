@@ -114,6 +114,7 @@ func TestQuotaWarnings(t *testing.T) {
 		if watched.said() != want || told.said() != want {
 			t.Errorf("told %q and %q, want %q", watched.said(), told.said(), want)
 		}
+		synctest.Wait() // nobody writes to the log now
 		for _, line := range []string{`msg="warning raised"`, `msg="warning cleared"`, "has fallen below 10 %"} {
 			if strings.Count(log.String(), line) != 1 {
 				t.Errorf("%s is not in the log once:\n%s", line, &log)

@@ -102,3 +102,21 @@ func BenchmarkLook(b *testing.B) {
 		b.Fatalf("%d warnings", n)
 	}
 }
+
+// BenchmarkHeader is what the header costs an answer while its bucket is
+// low.
+func BenchmarkHeader(b *testing.B) {
+	g, err := New(WithUpstream("http://api"), WithAPIKey("main", "sk-ant-api03-x"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := &call.Call{Endpoint: call.Messages, Model: "claude-haiku-4-5", Tenant: "amber", Payer: call.Key{Name: "main", Print: "k_1"}}
+	organization, group := g.admission.Place(c, c.Payer)
+	g.warner.active.Store(newNotices([]call.Warning{{Kind: call.QuotaLow, Organization: organization, Group: group, Limiter: "requests", Threshold: 5}}))
+	b.ReportAllocs()
+	for b.Loop() {
+		if g.concerns(c) != "requests below 5%" {
+			b.Fatal("no warning")
+		}
+	}
+}

@@ -15,7 +15,7 @@ import (
 	"github.com/weir-gateway/weir/weir"
 )
 
-// TestSaturationIsOneWarning keeps an account busy for half an hour, whose
+// TestSaturationIsOneWarning keeps an account busy for a quarter of an hour, whose
 // buckets Weir then holds near empty on purpose, and lets it rest. People hear
 // that a bucket is low, that it has become worse, and that it is over, once
 // each.
@@ -45,7 +45,7 @@ func TestSaturationIsOneWarning(t *testing.T) {
 					}
 				}}))
 				running(t, b.gateway)
-				busy, done := context.WithTimeout(t.Context(), 30*time.Minute)
+				busy, done := context.WithTimeout(t.Context(), 15*time.Minute)
 				defer done()
 				var agents sync.WaitGroup
 				for i := range 6 {
@@ -58,6 +58,7 @@ func TestSaturationIsOneWarning(t *testing.T) {
 				}
 				agents.Wait()
 				time.Sleep(5 * time.Minute)
+				synctest.Wait() // nobody is told anything now
 				if len(told) == 0 || len(b.gateway.Warnings()) > 0 {
 					t.Errorf("told %v, and still %v", told, b.gateway.Warnings())
 				}

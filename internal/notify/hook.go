@@ -156,6 +156,7 @@ func (h *hook) take(now time.Time) (batch []event, next time.Time) {
 		case m.later == nil:
 		case !now.Before(m.due):
 			w := *m.later
+			w.EmptyIn = nil // that was then
 			*m = memo{at: now, level: w.Level, holds: true}
 			h.push(now, event{w, false})
 		case next.IsZero() || m.due.Before(next):

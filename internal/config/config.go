@@ -86,7 +86,7 @@ func Defaults() Config {
 	return Config{
 		Listen: "127.0.0.1:8787", Admin: "127.0.0.1:8788", Upstream: "https://api.anthropic.com",
 		Queue:   Queue{MaxWaiting: 100_000, MaxBytes: 1 << 30, MaxWait: schema.Duration(10 * time.Minute)},
-		Alerts: defaultAlerts(),
+		Alerts:  defaultAlerts(),
 		Breaker: Breaker{Engine: EngineSentinel},
 	}
 }

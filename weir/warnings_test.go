@@ -94,6 +94,14 @@ func TestQuotaWarnings(t *testing.T) {
 		if got := warned(strings.Replace(request, "haiku-4-5", "opus-4-7", 1)); got != "" {
 			t.Errorf("another model: %q", got)
 		}
+		resp, err := h.gateway.Transport().RoundTrip(newPost(t, "http://any/v1/messages", request))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("Weir-Warning"); got != "input_tokens below 10%" {
+			t.Errorf("by the side door: %q", got)
+		}
 		list := h.gateway.Warnings()
 		if len(list) != 1 || list[0].ID != "quota/org//claude-haiku-4-5/input_tokens" || list[0].Level != call.Urgent {
 			t.Errorf("%+v", list)

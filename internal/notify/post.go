@@ -21,6 +21,7 @@ const (
 	tryWithin  = 10 * time.Second
 	firstPause = time.Second // doubles
 	maxPause   = 2 * time.Minute
+	busyPause  = 10 * time.Second // of a chat service that asks for patience and names no time
 	maxAnswer  = 64 << 10
 )
 
@@ -97,7 +98,7 @@ func without(err error) string {
 
 // busy are the codes by which chat services ask for patience.
 var busy = map[Form][]int{
-	Feishu:   {9499, 11232},
+	Feishu:   {9499, 11232, 230020},
 	DingTalk: {-1, 130101, 410100},
 	WeCom:    {-1, 45009, 45033},
 }
@@ -141,7 +142,7 @@ func (f Form) judge(resp *http.Response, body []byte) answer {
 	}
 	a = answer{outcome: refused, cause: fmt.Sprintf("code %d: %.200s%.200s", *code, said.Msg, said.ErrMsg)}
 	if slices.Contains(codes, *code) {
-		a.outcome = retried
+		a.outcome, a.after = retried, busyPause
 	}
 	return a
 }

@@ -125,16 +125,16 @@ func hostOf(upstream string) string {
 	return u.Host
 }
 
-// scope names the breaker of a call that key pays for.
-func (g *guard) scope(c *call.Call, key call.Key) string {
+// scope names the breaker of a model that key pays for.
+func (g *guard) scope(model string, key call.Key) string {
 	if key.Upstream == "" {
-		return g.host + "/" + c.Model
+		return g.host + "/" + model
 	}
 	host, ok := g.hosts.Load(key.Upstream)
 	if !ok {
 		host, _ = g.hosts.LoadOrStore(key.Upstream, hostOf(key.Upstream))
 	}
-	return host.(string) + "/" + c.Model
+	return host.(string) + "/" + model
 }
 
 // Shut refuses a call that an open breaker would not let pass.
@@ -144,7 +144,7 @@ func (g *guard) Shut(now time.Time, c *call.Call, key call.Key) *call.Refusal {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	scope := g.scope(c, key)
+	scope := g.scope(c.Model, key)
 	return g.refusal(scope, g.engine.Check(now, scope))
 }
 
@@ -152,7 +152,7 @@ func (g *guard) Shut(now time.Time, c *call.Call, key call.Key) *call.Refusal {
 func (g *guard) Begin(now time.Time, c *call.Call, key call.Key) (func(time.Time, *call.Answer), *call.Refusal) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	scope := g.scope(c, key)
+	scope := g.scope(c.Model, key)
 	permit, refused := g.engine.Acquire(now, scope)
 	if refused != nil {
 		return nil, g.refusal(scope, refused)

@@ -42,7 +42,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		req, guard = guardBody(rc, req)
 		defer guard.release()
 	}
-	p := newPinger(w, rc)
+	p := newPinger(h.g, w, rc)
 	resp, c, err := h.g.do(req, p.watch)
 	started := p.stop()
 	if err != nil {
@@ -189,7 +189,7 @@ func (g *Gateway) addOwn(h http.Header, c *call.Call) {
 	if q := quotaHeader(c.Headroom); q != "" && c.Headroom != (call.Headroom{}) {
 		set("Weir-Quota", q)
 	}
-	if text := g.concerns(c); text != "" {
+	if text := g.concerns(asked{c.Pool, c.Model, c.Tenant, c.Payer}); text != "" {
 		set("Weir-Warning", text)
 	}
 }

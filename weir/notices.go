@@ -49,23 +49,29 @@ func newNotices(list []call.Warning) *notices {
 	return n
 }
 
+// asked is what warnings need to know of a call.
+type asked struct {
+	pool, model, tenant string
+	payer               call.Key // the zero Key: not known
+}
+
 // concerns is the value of the header weir-warning, or empty.
-func (g *Gateway) concerns(c *call.Call) string {
+func (g *Gateway) concerns(c asked) string {
 	n := g.warner.active.Load()
 	if n == nil {
 		return ""
 	}
-	key := c.Payer
-	organization, group := g.admission.Place(c, key)
+	key := c.payer
+	organization, group := g.admission.Place(key.Print, c.pool, c.model)
 	text := join(n.others[matter{"account", organization}], n.buckets[place{organization, group}])
 	if key.Name != organization {
 		text = join(n.others[matter{"account", key.Name}], text)
 	}
 	if g.guard != nil {
-		text = join(text, n.others[matter{"breaker", g.guard.scope(c, key)}])
+		text = join(text, n.others[matter{"breaker", g.guard.scope(c.model, key)}])
 	}
-	if c.Tenant != "" {
-		text = join(text, n.others[matter{"budget", c.Tenant}])
+	if c.tenant != "" {
+		text = join(text, n.others[matter{"budget", c.tenant}])
 	}
 	return join(text, n.others[matter{"budget", ""}])
 }

@@ -35,8 +35,8 @@ func TestWhomWarningsConcern(t *testing.T) {
 		t.Fatal(err)
 	}
 	payer := call.Key{Name: "main", Print: "k_1"}
-	ask := &call.Call{Endpoint: call.Messages, Model: "claude-haiku-4-5", Tenant: "amber", Payer: payer}
-	organization, group := g.admission.Place(ask, payer)
+	ask := asked{model: "claude-haiku-4-5", tenant: "amber", payer: payer}
+	organization, group := g.admission.Place(payer.Print, "", ask.model)
 	left := 0.5
 	low := func(organization, group, limiter string) call.Warning {
 		return call.Warning{Kind: call.QuotaLow, Organization: organization, Group: group, Limiter: limiter, Threshold: 5, Left: &left}
@@ -70,7 +70,7 @@ func TestNoWarningCostsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask := &call.Call{Model: "claude-haiku-4-5"}
+	ask := asked{model: "claude-haiku-4-5"}
 	if n := testing.AllocsPerRun(100, func() { g.concerns(ask) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -110,8 +110,8 @@ func BenchmarkHeader(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := &call.Call{Endpoint: call.Messages, Model: "claude-haiku-4-5", Tenant: "amber", Payer: call.Key{Name: "main", Print: "k_1"}}
-	organization, group := g.admission.Place(c, c.Payer)
+	c := asked{model: "claude-haiku-4-5", tenant: "amber", payer: call.Key{Name: "main", Print: "k_1"}}
+	organization, group := g.admission.Place(c.payer.Print, "", c.model)
 	g.warner.active.Store(newNotices([]call.Warning{{Kind: call.QuotaLow, Organization: organization, Group: group, Limiter: "requests", Threshold: 5}}))
 	b.ReportAllocs()
 	for b.Loop() {

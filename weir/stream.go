@@ -27,18 +27,20 @@ var pingEvent = sse.Append(nil, "ping", []byte(`{"type": "ping"}`))
 // pinger keeps a streaming client company while its call waits. Until stop has
 // returned, the response belongs to it.
 type pinger struct {
+	g  *Gateway
 	rc *http.ResponseController
 
 	mu      sync.Mutex // guards everything below, and the writing to w
 	w       http.ResponseWriter
-	call    *call.Call
+	id      string // of the call, which is the corridor's while it waits
+	asked   asked  // by whom and for what
 	timer   *time.Timer
 	started bool
 	stopped bool
 }
 
-func newPinger(w http.ResponseWriter, rc *http.ResponseController) *pinger {
-	return &pinger{w: w, rc: rc}
+func newPinger(g *Gateway, w http.ResponseWriter, rc *http.ResponseController) *pinger {
+	return &pinger{g: g, w: w, rc: rc}
 }
 
 // watch begins to keep c's client company, if it asked for a stream.
@@ -48,7 +50,7 @@ func (p *pinger) watch(c *call.Call) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.call = c
+	p.id, p.asked = c.ID, asked{c.Pool, c.Model, c.Tenant, p.g.keys.Sure(c)}
 	p.timer = time.AfterFunc(firstPing, p.ping)
 }
 
@@ -63,7 +65,10 @@ func (p *pinger) ping() {
 		h := p.w.Header()
 		h.Set("Content-Type", "text/event-stream; charset=utf-8")
 		h.Set("Cache-Control", "no-cache")
-		h.Set("Weir-Request-Id", p.call.ID)
+		h.Set("Weir-Request-Id", p.id)
+		if text := p.g.concerns(p.asked); text != "" {
+			h.Set("Weir-Warning", text)
+		}
 		p.w.WriteHeader(http.StatusOK)
 	}
 	// A client that reads nothing must not hold up its call; one that has left

@@ -163,3 +163,26 @@ func TestRefusalsWarn(t *testing.T) {
 		})
 	}
 }
+
+// TestPingsWarn: a stream that waits for quota is warned with its first ping,
+// which is when its header goes out.
+func TestPingsWarn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Anthropic-Ratelimit-Requests-Limit", "5")
+			w.Header().Set("Anthropic-Ratelimit-Requests-Remaining", "0")
+			w.Header().Set("Anthropic-Ratelimit-Requests-Reset", time.Now().Add(time.Minute).UTC().Format(time.RFC3339))
+			if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), `"stream":true`) {
+				serveEvents(w, events)
+				return
+			}
+			io.WriteString(w, answer)
+		}, weir.WithAPIKey("main", "sk-ant-api03-x"))
+		running(t, h.gateway)
+		h.post(t, request)
+		resp, text := h.post(t, streamed)
+		if got := resp.Header.Get("Weir-Warning"); !strings.HasPrefix(text, ping) || got != "requests below 5%" {
+			t.Errorf("%q with %q", got, text)
+		}
+	})
+}

@@ -54,12 +54,12 @@ func (ln *lane) foretell(now time.Time) []call.WaiterReport {
 	return ln.order
 }
 
-// Place names the organization and the model group whose quota c would draw on
-// if the key paid for it.
-func (r *Room) Place(c *call.Call, key call.Key) (organization, group string) {
+// Place names the organization and the model group whose quota a call draws on
+// if the key with that fingerprint pays for it.
+func (r *Room) Place(print, pool, model string) (organization, group string) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	place, _ := r.keyOf(key.Print, c.Pool, c.Model)
+	place, _ := r.keyOf(print, pool, model)
 	return place.account, place.group
 }
 

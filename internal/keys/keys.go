@@ -92,6 +92,18 @@ func (r *Room) Pick(now time.Time, c *call.Call, o call.Outlook) (call.Key, erro
 	return c.Credential, r.only(now, c, c.Credential, o)
 }
 
+// Sure returns the key that will pay for c, whatever comes: the caller's own, or
+// that of a pool of one. The zero Key says that it depends.
+func (r *Room) Sure(c *call.Call) call.Key {
+	switch pool := r.keys(); len(pool) {
+	case 0:
+		return c.Credential
+	case 1:
+		return pool[0]
+	}
+	return call.Key{}
+}
+
 // scopes are the names under which a block of the key may be filed.
 func (r *Room) scopes(key call.Key) [2]string {
 	return [2]string{key.Print, r.owner[key.Print]}

@@ -1,6 +1,6 @@
 # make test installs what it needs (as root; otherwise it says what is missing)
 # and runs every check. The parts can be run one by one.
-parts := setup build vet lint unit conformance browser fuzz demo
+parts := setup build vet lint unit conformance docs browser fuzz demo
 
 .PHONY: test help bench-quota bench-proxy $(parts)
 
@@ -16,6 +16,7 @@ vet: ## go vet, gofmt, go fix -diff
 lint: ## staticcheck
 unit: ## go test -race of all modules
 conformance: ## the official clients through the gateway, against the simulator
+docs: ## every block of the documents, run against the simulator
 browser: ## the page in Chromium
 fuzz: ## every fuzz target for a few seconds
 demo: ## the demo: no 429 may get through

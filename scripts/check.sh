@@ -76,6 +76,11 @@ part_browser() {
   tally junit "$results" browser "$results/browser.xml"
 }
 
+part_docs() {
+  part_build
+  WEIR_BIN=$bin/weir gotest docs -count=1 -v ./conformance/docs
+}
+
 # A count of inputs, not a time: at the end of a time, go test -fuzz now and then
 # takes its own deadline for a failure of the target.
 part_fuzz() {

@@ -42,6 +42,8 @@ func mayImport(dir string) (allowed []string, known bool) {
 		return []string{"internal/schema"}, true
 	case dir == "conformance/refusals": // the house in every state in which it refuses
 		return []string{"call", "internal/memnet", "sim", "weir"}, true
+	case dir == "conformance/docs": // runs the documents, through the binary alone
+		return nil, true
 	case dir == "conformance/refusals/serve":
 		return []string{"conformance/refusals"}, true
 	case dir == "weir":

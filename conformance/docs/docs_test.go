@@ -133,9 +133,15 @@ func essence(b Block) string {
 	if b.NotRun != "" && b.Kind == "text" {
 		return "" // a drawing
 	}
-	text := remark.ReplaceAllString(b.Text, "")
-	return strings.TrimSpace(regexp.MustCompile(`"[^"\n]*[^\x00-\x7f" ][^"\n]*"|"[^"\n]* [^"\n]*"`).ReplaceAllString(text, `"…"`))
+	return strings.TrimSpace(quoted.ReplaceAllStringFunc(remark.ReplaceAllString(b.Text, ""), func(text string) string {
+		if strings.IndexFunc(text, func(r rune) bool { return r == ' ' || r > 127 }) < 0 {
+			return text
+		}
+		return "…"
+	}))
 }
+
+var quoted = regexp.MustCompile(`"[^"\n]*"`)
 
 var link = regexp.MustCompile(`\]\(([^)#:\s]+)(?:#[^)]*)?\)`)
 

@@ -20,15 +20,15 @@ var imports = map[string]string{
 	"json": "encoding/json", "log": "log", "os": "os", "slog": "log/slog", "time": "time",
 }
 
-// program is a block as a program of its own: a file as it is, statements as
-// the body of main. Whole reports whether it was one already, which means that
-// it is run and not only compiled.
+// program is a block as a file of its own: a program as it is, statements as the
+// body of a function. Whole reports whether it is a program, which is run and
+// not only compiled.
 func program(b Block) (text string, whole bool) {
 	if strings.Contains(b.Text, "package main\n") {
 		return b.Text, true
 	}
 	var s strings.Builder
-	s.WriteString("package main\n\nimport (\n")
+	s.WriteString("package fragment\n\nimport (\n")
 	used := map[string]bool{}
 	for _, m := range regexp.MustCompile(`\b(\w+)\.[A-Z]`).FindAllStringSubmatch(b.Text, -1) {
 		if from, ok := imports[m[1]]; ok && !used[from] {
@@ -36,7 +36,7 @@ func program(b Block) (text string, whole bool) {
 			fmt.Fprintf(&s, "\t%q\n", from)
 		}
 	}
-	s.WriteString(")\n\nfunc main() {\n" + b.Text)
+	s.WriteString(")\n\nfunc _() {\n" + b.Text)
 	for _, m := range regexp.MustCompile(`(?m)^(\w+)(?:, err)? :=`).FindAllStringSubmatch(b.Text, -1) {
 		fmt.Fprintf(&s, "\t_ = %s\n", m[1]) // a fragment need not use what it makes
 	}

@@ -65,7 +65,7 @@ func Build(root, dir string, pages []Page) error {
 	var places []string
 	for _, p := range pages {
 		for _, b := range p.Blocks {
-			if b.Kind == "go" && b.NotRun == "" {
+			if b.Kind == "go" && b.NotRun == "" && p.RunBy == "" {
 				text, _ := program(b)
 				files[filepath.Join(binary(b), "main.go")] = text
 				places = append(places, fmt.Sprintf("%s:%d is %s", p.Name, b.Line, binary(b)))

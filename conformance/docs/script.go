@@ -72,6 +72,11 @@ func (h House) run(b Block, i int) string {
 		if !b.Configuration() {
 			return ":\n"
 		}
+		if file == "" {
+			file = fmt.Sprintf("block%d.yaml", i)
+			b.File = file
+			return h.save(b) + h.secrets(b) + fmt.Sprintf("try_configuration %q\n", file)
+		}
 		return h.secrets(b) + fmt.Sprintf("try_configuration %q\n", file)
 	case "go":
 		if _, whole := program(b); whole {
@@ -92,10 +97,17 @@ func (h House) run(b Block, i int) string {
 	return ":\n"
 }
 
-// Configuration reports whether a block is a configuration of the gateway. Files
-// of the other commands begin with the names of what they describe.
+// Configuration reports whether a block is a configuration of the gateway, as
+// all YAML is that has no name, or one of its. Files of the other commands have
+// the names of what they describe.
 func (b Block) Configuration() bool {
-	return b.Kind == "yaml" && strings.HasPrefix(path.Base(b.File), "weir")
+	return b.Kind == "yaml" && !b.Prometheus() && (b.File == "" || strings.HasPrefix(path.Base(b.File), "weir"))
+}
+
+// Prometheus reports whether a block is for Prometheus, of which there is none
+// in the house: it is only parsed.
+func (b Block) Prometheus() bool {
+	return b.Kind == "yaml" && strings.Contains(b.Text, "scrape_configs:")
 }
 
 var reference = regexp.MustCompile(`\b(env|file):([\w/.-]+)`)

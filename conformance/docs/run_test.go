@@ -65,7 +65,7 @@ func follow(t *testing.T, p Page, bin, goBlocks string) {
 	if err := os.Symlink(modules, filepath.Join(h.Dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-s")
 	cmd.Dir, cmd.Stdin = h.Dir, strings.NewReader(h.Script(p))
@@ -74,7 +74,7 @@ func follow(t *testing.T, p Page, bin, goBlocks string) {
 		"WEIR=" + bin, "GATEWAY=" + h.Gateway, "ADMIN=" + h.Admin, "SIM=" + h.Sim, "GOBLOCKS=" + goBlocks,
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // its trap ends the others
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) } // with all that it has started
 	cmd.WaitDelay = 5 * time.Second
 	talk, err := cmd.CombinedOutput()
 	now := strings.TrimSpace(h.kept("now"))

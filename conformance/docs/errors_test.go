@@ -102,7 +102,10 @@ func apiTexts(t *testing.T) []string {
 }
 
 // parts of messages are no messages.
-var partsOfMessages = map[string]bool{"part": true, "limiter": true, "span": true}
+var partsOfMessages = map[string]bool{
+	"part": true, "limiter": true, "span": true,
+	"warning_part": true, "warning_cause": true, "warning_level": true,
+}
 
 var blank = regexp.MustCompile(`\{\{.*?\}\}`)
 

@@ -130,6 +130,8 @@ func late(r *call.Refusal) terms {
 	switch k := r.Verdict.Kind; {
 	case k == call.Overloaded:
 		return terms{status: 529, kind: "overloaded_error", scope: "temporary", who: "anthropic", waits: true}
+	case words.Untrusted(r.Cause):
+		return terms{status: http.StatusBadGateway, kind: "api_error", scope: "gateway", who: "admin", waits: true}
 	case r.Reason == call.UpstreamDown, k == call.UpstreamFailed, k == call.Unreachable:
 		return terms{status: http.StatusBadGateway, kind: "api_error", scope: "temporary", who: "anthropic", waits: true}
 	}

@@ -107,7 +107,7 @@ func waitID(r *call.Refusal) string {
 	case call.Overloaded:
 		return "upstream_overloaded"
 	case call.UpstreamFailed, call.Unreachable:
-		if untrusted(r.Cause) {
+		if Untrusted(r.Cause) {
 			return "upstream_untrusted"
 		}
 		return call.UpstreamDown.String()
@@ -115,9 +115,9 @@ func waitID(r *call.Refusal) string {
 	return r.Reason.String()
 }
 
-// untrusted reports whether TLS failed, which points to the gateway's
+// Untrusted reports whether TLS failed, which points to the gateway's
 // surroundings rather than to the API.
-func untrusted(err error) bool {
+func Untrusted(err error) bool {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return true
 	}

@@ -81,6 +81,7 @@ type Call struct {
 	Class       Class
 	Tenant      string
 	Session     string    // x-claude-code-session-id, or empty
+	TraceParent string    // traceparent, as the caller sent it; or empty
 	Deadline    time.Time // the latest useful instant to be sent upstream
 	ClientRetry int       // x-stainless-retry-count
 	Lang        string    // "en" or "zh"
@@ -93,6 +94,7 @@ type Call struct {
 
 	// Filled by the corridor.
 	Attempts int
+	Hedges   int           // attempts that ran beside another one
 	Failures int           // attempts that failed for another reason than pacing
 	Waited   time.Duration // until it was first sent
 	Headroom Headroom      // when its answer came

@@ -19,12 +19,15 @@ type Event struct {
 	Took     time.Duration
 	FirstIn  time.Duration // to the first content byte; 0 if none came
 	Attempts int
+	Hedges   int // attempts that ran beside another one
 	Estimate Estimate
 	Usage    Usage
 	Degraded Degradation
 	Cost     USD // of Usage, by the price table; the most that any model costs where Priced is false
 	Priced   bool
 	Story    []Attempt // not to be changed
+
+	TraceParent string // traceparent, as the caller sent it; or empty
 }
 
 // Observer receives events. It must not block.

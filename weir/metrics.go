@@ -8,51 +8,71 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/weir-gateway/weir/call"
-	"github.com/weir-gateway/weir/internal/breaker"
 )
 
 // metrics turns events and reports into Prometheus metrics. All label values
-// come from closed sets or from the upstream, never from callers.
+// come from closed sets, from the operator or from the upstream, never from
+// callers; docs/operations/metrics.md lists them.
 type metrics struct {
 	registry *prometheus.Registry
+	groups   *groupNames
+
 	requests *prometheus.CounterVec
 	wait     [call.NumClasses]prometheus.Observer
-	attempts prometheus.Counter
+	took     [call.NumClasses]prometheus.Observer
+	first    *prometheus.HistogramVec
+	attempts *prometheus.CounterVec
+	degraded *prometheus.CounterVec
+	retries  prometheus.Counter
+	hedges   prometheus.Counter
 
 	input, cacheWrite, cacheRead, output prometheus.Counter // tokens
 	cost                                 prometheus.Counter
 }
 
+// Bounds of the histograms, in seconds.
+var (
+	waitBounds  = []float64{0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}
+	firstBounds = []float64{0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300}
+	tookBounds  = []float64{0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800}
+)
+
 func newMetrics(g *Gateway) *metrics {
-	wait := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "weir_wait_seconds", Help: "Time from arrival to the first attempt.",
-		Buckets: []float64{0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600},
-	}, []string{"class"})
-	tokens := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "weir_tokens_total", Help: "Tokens used, as the upstream counts them.",
-	}, []string{"kind"})
-	m := &metrics{
-		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "weir_requests_total", Help: "Finished calls by class and outcome.",
-		}, []string{"class", "outcome", "reason"}),
-		attempts: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "weir_upstream_attempts_total", Help: "Requests sent to the upstream, retries included.",
-		}),
-		cost: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "weir_cost_usd_total", Help: "What the calls cost, by list prices.",
-		}),
-		input:      tokens.WithLabelValues("input"),
-		cacheWrite: tokens.WithLabelValues("cache_write"),
-		cacheRead:  tokens.WithLabelValues("cache_read"),
-		output:     tokens.WithLabelValues("output"),
+	m := &metrics{registry: prometheus.NewRegistry(), groups: newGroupNames()}
+	m.requests = m.counters("weir_requests_total", "Finished calls.", "class", "outcome", "reason")
+	m.attempts = m.counters("weir_upstream_attempts_total", "Requests sent to the upstream, by what came of them.", "kind")
+	m.degraded = m.counters("weir_degraded_total", "Calls that were made simpler than they came.", "rung")
+	m.retries = m.counters("weir_retries_total", "Requests sent again after one that failed.").WithLabelValues()
+	m.hedges = m.counters("weir_hedges_total", "Requests sent a second time because the first was slow.").WithLabelValues()
+	tokens := m.counters("weir_tokens_total", "Tokens used, as the upstream counts them.", "kind")
+	m.input, m.cacheWrite = tokens.WithLabelValues("input"), tokens.WithLabelValues("cache_write")
+	m.cost = m.counters("weir_cost_usd_total", "What the calls cost, by list prices.").WithLabelValues()
+	m.cacheRead, m.output = tokens.WithLabelValues("cache_read"), tokens.WithLabelValues("output")
+	m.first = m.histogram("weir_first_token_seconds", "Time from the last wait to the first content, of answered calls.", "group", firstBounds)
+	wait := m.histogram("weir_wait_seconds", "Time from arrival to the first attempt, or to giving up.", "class", waitBounds)
+	took := m.histogram("weir_request_seconds", "Time from arrival to the end of the answer, of answered calls.", "class", tookBounds)
+	for c := range call.Class(call.NumClasses) { // a series that is there from the start has a rate from the first call on
+		m.wait[c], m.took[c] = wait.WithLabelValues(c.String()), took.WithLabelValues(c.String())
+		m.requests.WithLabelValues(c.String(), "ok", "")
 	}
-	for c := range m.wait {
-		m.wait[c] = wait.WithLabelValues(call.Class(c).String())
+	for kind := call.OK; kind <= call.Unreachable; kind++ {
+		m.attempts.WithLabelValues(kind.String())
 	}
-	m.registry.MustRegister(m.requests, wait, m.attempts, tokens, m.cost, &reports{g: g},
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(&reports{g: g, groups: m.groups},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m
+}
+
+func (m *metrics) counters(name, help string, labels ...string) *prometheus.CounterVec {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	m.registry.MustRegister(v)
+	return v
+}
+
+func (m *metrics) histogram(name, help, label string, bounds []float64) *prometheus.HistogramVec {
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: bounds}, []string{label})
+	m.registry.MustRegister(v)
+	return v
 }
 
 func (m *metrics) handler() http.Handler {
@@ -66,7 +86,17 @@ func (m *metrics) Event(e call.Event) {
 		return
 	}
 	m.wait[e.Class].Observe(e.Waited.Seconds())
-	m.attempts.Add(float64(e.Attempts))
+	m.sent(e)
+	if e.Degraded.Rung != "" {
+		m.degraded.WithLabelValues(e.Degraded.Rung).Inc()
+	}
+	if e.Outcome == "ok" {
+		m.took[e.Class].Observe(e.Took.Seconds())
+		group := m.groups.answered(e.Model)
+		if e.FirstIn > 0 {
+			m.first.WithLabelValues(group).Observe(firstToken(e))
+		}
+	}
 	m.input.Add(float64(e.Usage.Input))
 	m.cacheWrite.Add(float64(e.Usage.CacheWrite))
 	m.cacheRead.Add(float64(e.Usage.CacheRead))
@@ -74,77 +104,39 @@ func (m *metrics) Event(e call.Event) {
 	m.cost.Add(float64(e.Cost) / float64(call.Dollar))
 }
 
-// reports collects at scrape time what the quota and queue reports say.
-type reports struct{ g *Gateway }
-
-var bucketLabels = []string{"organization", "group", "limiter"}
-
-// The descriptions of what reports collects.
-var (
-	descLimit     = prometheus.NewDesc("weir_quota_limit", "The limit per minute, also the bucket's capacity.", bucketLabels, nil)
-	descRemaining = prometheus.NewDesc("weir_quota_remaining", "The believed level of the bucket.", bucketLabels, nil)
-	descWaiting   = prometheus.NewDesc("weir_queue_waiting", "Calls that wait.", []string{"organization", "group"}, nil)
-	descInFlight  = prometheus.NewDesc("weir_in_flight", "Calls under way to the upstream.", []string{"organization", "group"}, nil)
-	descSurprises = prometheus.NewDesc("weir_upstream_429_total", "429s that the quota model did not foresee: defects of the model.", nil, nil)
-	descBlocked   = prometheus.NewDesc("weir_key_blocked", "1 while a key or its organization cannot pay.", []string{"name"}, nil)
-	descBreaker   = prometheus.NewDesc("weir_breaker_state", "0 closed, 1 half-open, 2 open; only of what has ever opened.", []string{"scope"}, nil)
-	descChanges   = prometheus.NewDesc("weir_breaker_changes_total", "How often the breaker went to that state.", []string{"scope", "to"}, nil)
-	descWarnings  = prometheus.NewDesc("weir_warnings", "Active warnings.", []string{"kind", "level"}, nil)
-	descWebhooks  = prometheus.NewDesc("weir_webhook_total", "Messages to webhooks by outcome.", []string{"hook", "outcome"}, nil)
-	descRefused   = prometheus.NewDesc("weir_rule_refused_total", "Calls that a rule of protection has refused since it was loaded.", []string{"rule", "kind"}, nil)
-)
-
-// Describe implements [prometheus.Collector].
-func (r *reports) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descLimit, descRemaining, descWaiting, descInFlight, descSurprises, descBlocked, descBreaker, descChanges, descRefused, descWarnings, descWebhooks} {
-		ch <- d
-	}
-}
-
-// Collect implements [prometheus.Collector].
-func (r *reports) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	quota := r.g.Quota()
-	for _, b := range quota.Buckets {
-		gauge(descLimit, float64(b.Limit), b.Organization, b.Group, b.Limiter)
-		gauge(descRemaining, float64(b.Remaining), b.Organization, b.Group, b.Limiter)
-	}
-	for _, k := range quota.Keys {
-		blocked := 0.0
-		if k.State == "blocked" {
-			blocked = 1
-		}
-		gauge(descBlocked, blocked, k.Name)
-	}
-	for _, b := range r.g.guard.report() {
-		gauge(descBreaker, float64(b.State), b.Scope)
-		for to, n := range b.Changes {
-			ch <- prometheus.MustNewConstMetric(descChanges, prometheus.CounterValue, float64(n), b.Scope, breaker.State(to).String())
+// sent counts the attempts of a call by its story, which may have lost some of
+// its middle.
+func (m *metrics) sent(e call.Event) {
+	told := 0
+	for _, a := range e.Story {
+		if sentKinds[a.Kind] {
+			m.attempts.WithLabelValues(a.Kind).Inc()
+			told++
 		}
 	}
-	r.rules(ch)
-	r.warnings(ch)
-	for _, l := range r.g.Queue().Lanes {
-		gauge(descWaiting, float64(l.Waiting), l.Organization, l.Group)
-		gauge(descInFlight, float64(l.InFlight), l.Organization, l.Group)
+	if lost := e.Attempts - told; lost > 0 {
+		m.attempts.WithLabelValues("unknown").Add(float64(lost))
 	}
-	ch <- prometheus.MustNewConstMetric(descSurprises, prometheus.CounterValue, float64(r.g.admission.Surprises()))
+	m.hedges.Add(float64(e.Hedges))
+	m.retries.Add(float64(max(0, e.Attempts-1-e.Hedges)))
 }
 
-// rules tells what the rules of protection have refused. Several may bear one
-// name, for different resources; a metric may appear only once.
-func (r *reports) rules(ch chan<- prometheus.Metric) {
-	if r.g.protector == nil {
-		return
+// sentKinds are the kinds of the chapters that tell of a request sent; other
+// chapters tell of a wait that led to nothing.
+var sentKinds = func() map[string]bool {
+	kinds := map[string]bool{}
+	for kind := call.OK; kind <= call.Unreachable; kind++ {
+		kinds[kind.String()] = true
 	}
-	type key struct{ rule, kind string }
-	refused := map[key]uint64{}
-	for _, rule := range r.g.protector.Report() {
-		refused[key{rule.Rule, rule.Kind}] += rule.Refused
+	return kinds
+}()
+
+// firstToken is how long the upstream took to begin: without the waiting that
+// the gateway caused, where the story tells when the last attempt was sent.
+func firstToken(e call.Event) float64 {
+	begun := e.At.Add(-e.Took)
+	if n := len(e.Story); n > 0 && e.Story[n-1].At.After(begun) {
+		return max(0, (e.FirstIn - e.Story[n-1].At.Sub(begun)).Seconds())
 	}
-	for k, n := range refused {
-		ch <- prometheus.MustNewConstMetric(descRefused, prometheus.CounterValue, float64(n), k.rule, k.kind)
-	}
+	return max(0, (e.FirstIn - e.Waited).Seconds())
 }

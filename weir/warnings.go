@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/warn"
 )
@@ -140,22 +138,14 @@ func (g *Gateway) logWarning(ctx context.Context, message string, w *call.Warnin
 
 // warnings tells how many warnings are active, and what became of the messages
 // about them.
-func (r *reports) warnings(ch chan<- prometheus.Metric) {
-	type key struct {
-		kind  call.WarningKind
-		level call.WarningLevel
-	}
-	active := map[key]int{}
+func (r *reports) warnings(s sheet) {
 	for _, w := range r.g.Warnings() {
-		active[key{w.Kind, w.Level}]++
-	}
-	for k, n := range active {
-		ch <- prometheus.MustNewConstMetric(descWarnings, prometheus.GaugeValue, float64(n), string(k.kind), k.level.String())
+		s.add(descWarnings, 1, string(w.Kind), w.Level.String())
 	}
 	if r.g.warner.notifier == nil {
 		return
 	}
 	for _, h := range r.g.warner.notifier.Report() {
-		ch <- prometheus.MustNewConstMetric(descWebhooks, prometheus.CounterValue, float64(h.Count), h.Hook, h.Outcome)
+		s.add(descWebhooks, float64(h.Count), h.Hook, h.Outcome)
 	}
 }

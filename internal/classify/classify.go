@@ -54,6 +54,7 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 		ID: requestID(), Received: now, Seq: r.seq.Add(1),
 		Method: req.Method, Header: forwardable(req.Header), Class: r.cfg.Class,
 		Session: req.Header.Get("X-Claude-Code-Session-Id"), Lang: languageOf(req.Header),
+		TraceParent: traceParent(req.Header),
 	}
 	c.Path = canonicalPath(target(req))
 	path, _, _ := strings.Cut(c.Path, "?")

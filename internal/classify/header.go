@@ -112,6 +112,19 @@ func languageOf(h http.Header) string {
 	return "en"
 }
 
+// maxTraceParent bounds what is kept of a traceparent; version 00 has 55
+// characters (W3C Trace Context).
+const maxTraceParent = 128
+
+// traceParent is the caller's place in a trace, which goes on to the upstream
+// unchanged, too.
+func traceParent(h http.Header) string {
+	if v := h.Get("Traceparent"); len(v) <= maxTraceParent {
+		return v
+	}
+	return ""
+}
+
 func requestID() string { return "weir_" + rand.Text() }
 
 func malformed(format string, args ...any) *call.Refusal {

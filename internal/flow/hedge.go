@@ -129,6 +129,7 @@ func (f *Corridor) second(ctx context.Context, c *call.Call, busy call.Key) (att
 		return attempt{}, false
 	}
 	c.Attempts++
+	c.Hedges++
 	return attempt{key: key, permit: permit}, true
 }
 
@@ -137,6 +138,7 @@ func (f *Corridor) lose(c *call.Call, r *runner) {
 	r.cancel()
 	if r.no != nil {
 		c.Attempts-- // it was none
+		c.Hedges--
 		return
 	}
 	f.note(c, r.at)

@@ -1,0 +1,190 @@
+package weir
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/breaker"
+)
+
+// reports collects at scrape time what the gateway's reports say.
+type reports struct {
+	g      *Gateway
+	groups *groupNames
+}
+
+var (
+	bucketLabels = []string{"organization", "workspace", "group", "limiter"}
+	laneLabels   = []string{"organization", "group"}
+)
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// The descriptions of what reports collects.
+var (
+	descReady     = desc("weir_ready", "1 while the gateway takes calls, 0 while it drains.")
+	descLimit     = desc("weir_quota_limit", "The limit per minute, also the bucket's capacity.", bucketLabels...)
+	descRemaining = desc("weir_quota_remaining", "The believed level of the bucket; negative while in debt.", bucketLabels...)
+	descLow       = desc("weir_quota_low", "The lower end of the belief.", bucketLabels...)
+	descHigh      = desc("weir_quota_high", "The upper end of the belief.", bucketLabels...)
+	descReserved  = desc("weir_quota_reserved", "Promised to calls that are not settled yet.", bucketLabels...)
+	descHeadroom  = desc("weir_quota_headroom_ratio", "The believed share left, from 0 to 1.", bucketLabels...)
+	descWaiting   = desc("weir_queue_waiting", "Calls that wait.", "organization", "group", "class")
+	descOldest    = desc("weir_queue_oldest_seconds", "How long the one that waits longest has waited.", laneLabels...)
+	descBytes     = desc("weir_queue_bytes", "Bodies of waiting calls, held in memory.")
+	descInFlight  = desc("weir_in_flight", "Calls under way to the upstream.", laneLabels...)
+	descSurprises = desc("weir_upstream_429_total", "429s that the quota model did not foresee: defects of the model.")
+	descBlocked   = desc("weir_key_blocked", "1 while a key or its organization cannot pay.", "name")
+	descBreaker   = desc("weir_breaker_state", "0 closed, 1 half-open, 2 open; only of what has ever opened.", "scope")
+	descChanges   = desc("weir_breaker_changes_total", "How often the breaker went to that state.", "scope", "to")
+	descWarnings  = desc("weir_warnings", "Active warnings.", "kind", "level")
+	descWebhooks  = desc("weir_webhook_total", "Messages to webhooks, by what came of them.", "hook", "outcome")
+	descRefused   = desc("weir_rule_refused_total", "Calls that a rule of protection has refused since it was loaded.", "rule", "kind")
+)
+
+// Describe implements [prometheus.Collector].
+func (r *reports) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		descReady, descLimit, descRemaining, descLow, descHigh, descReserved, descHeadroom, descWaiting,
+		descOldest, descBytes, descInFlight, descSurprises, descBlocked, descBreaker, descChanges, descWarnings,
+		descWebhooks, descRefused,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (r *reports) Collect(ch chan<- prometheus.Metric) {
+	s := sheet{}
+	if r.g.Ready() == nil {
+		s.set(descReady, 1)
+	} else {
+		s.set(descReady, 0)
+	}
+	quota := r.g.Quota()
+	known := s.buckets(quota.Buckets)
+	for _, k := range quota.Keys {
+		blocked := 0.0
+		if k.State == "blocked" {
+			blocked = 1
+		}
+		s.most(descBlocked, blocked, k.Name)
+	}
+	s.queue(r.g.Queue(), known)
+	r.protection(s)
+	r.warnings(s)
+	s.add(descSurprises, float64(r.g.admission.Surprises()))
+	s.send(ch)
+}
+
+// protection tells of breakers and rules. Several may bear one name: models of
+// one group, rules for different resources.
+func (r *reports) protection(s sheet) {
+	for _, b := range r.g.guard.report() {
+		scope := r.groups.scope(b.Scope)
+		s.most(descBreaker, float64(b.State), scope)
+		for to, n := range b.Changes {
+			s.add(descChanges, float64(n), scope, breaker.State(to).String())
+		}
+	}
+	if r.g.protector == nil {
+		return
+	}
+	for _, rule := range r.g.protector.Report() {
+		s.add(descRefused, float64(rule.Refused), rule.Rule, rule.Kind)
+	}
+}
+
+// lane names what the upstream keeps buckets for.
+type lane struct{ organization, group string }
+
+// maxPools bounds the lanes that metrics tell apart.
+const maxPools = 512
+
+// buckets puts down the belief, and returns the lanes that have one: these are
+// named by the upstream's answers, others by whoever sends requests.
+func (s sheet) buckets(list []call.BucketReport) map[lane]bool {
+	known := map[lane]bool{}
+	for _, b := range list {
+		at := lane{b.Organization, b.Group}
+		if !known[at] && len(known) >= maxPools {
+			continue
+		}
+		known[at] = true
+		labels := []string{b.Organization, b.Workspace, b.Group, b.Limiter}
+		s.set(descLimit, float64(b.Limit), labels...)
+		s.set(descRemaining, float64(b.Remaining), labels...)
+		s.set(descLow, float64(b.Low), labels...)
+		s.set(descHigh, float64(b.High), labels...)
+		s.set(descReserved, float64(b.Reserved), labels...)
+		if b.Limit > 0 {
+			s.set(descHeadroom, min(max(float64(b.Remaining)/float64(b.Limit), 0), 1), labels...)
+		}
+	}
+	return known
+}
+
+// queue puts down who waits. What no answer has confirmed yet is one lane.
+func (s sheet) queue(q call.QueueReport, known map[lane]bool) {
+	s.set(descBytes, float64(q.Bytes))
+	for _, l := range q.Lanes {
+		at := lane{l.Organization, l.Group}
+		if !known[at] {
+			at = lane{"", otherGroup}
+		}
+		for c := range call.Class(call.NumClasses) {
+			s.add(descWaiting, float64(l.ByClass[c.String()]), at.organization, at.group, c.String())
+		}
+		s.most(descOldest, l.OldestWait, at.organization, at.group)
+		s.add(descInFlight, float64(l.InFlight), at.organization, at.group)
+	}
+}
+
+// sheet holds the values of one scrape, each once: a metric that appears twice
+// would spoil the whole page.
+type sheet map[*prometheus.Desc]map[string]*cell
+
+type cell struct {
+	labels []string
+	value  float64
+}
+
+func (s sheet) cell(d *prometheus.Desc, labels []string) *cell {
+	for i, l := range labels {
+		labels[i] = strings.ToValidUTF8(l, "?") // the upstream's headers may hold anything
+	}
+	if s[d] == nil {
+		s[d] = map[string]*cell{}
+	}
+	key := strings.Join(labels, "\x00")
+	if s[d][key] == nil {
+		s[d][key] = &cell{labels: labels}
+	}
+	return s[d][key]
+}
+
+func (s sheet) set(d *prometheus.Desc, v float64, labels ...string) { s.cell(d, labels).value = v }
+
+func (s sheet) add(d *prometheus.Desc, v float64, labels ...string) { s.cell(d, labels).value += v }
+
+func (s sheet) most(d *prometheus.Desc, v float64, labels ...string) {
+	c := s.cell(d, labels)
+	c.value = max(c.value, v)
+}
+
+func (s sheet) send(ch chan<- prometheus.Metric) {
+	for d, cells := range s {
+		kind := prometheus.GaugeValue
+		switch d {
+		case descSurprises, descChanges, descRefused, descWebhooks:
+			kind = prometheus.CounterValue
+		}
+		for _, c := range cells {
+			ch <- prometheus.MustNewConstMetric(d, kind, c.value, c.labels...)
+		}
+	}
+}

@@ -32,7 +32,7 @@ part_setup() { scripts/setup.sh; }
 part_build() {
   go build -o "$bin/weir" ./cmd/weir
   go build -o "$bin/refusals" ./conformance/refusals/serve
-  go build -C tools -o "$bin/" ./tally ./conform
+  go build -C tools -o "$bin/" ./tally ./conform ./scrape
 }
 
 part_vet() {
@@ -90,6 +90,15 @@ part_fuzz() {
       gotest "fuzz-${dir//\//-}-$name" -run='^$' -fuzz="^$name\$" -fuzztime="${FUZZTIME:-10000x}" "./$dir"
     done
   done
+}
+
+# Prometheus' own tools on what operators import, and a real scrape.
+part_prometheus() {
+  part_build
+  promtool check rules deploy/prometheus/rules.yaml
+  promtool test rules deploy/prometheus/rules_test.yaml
+  "$bin/scrape" -root "$root" -bin "$bin/weir"
+  tally passed "$results" prometheus
 }
 
 part_demo() {

@@ -14,6 +14,7 @@ need gcc gcc libc6-dev # go test -race links with it
 need node nodejs
 need npm npm
 need chromium chromium
+need prometheus prometheus # its service is ended below if it was not here before
 need etcd etcd-server # tests start their own; the package's service is not needed
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
 
@@ -30,6 +31,9 @@ if ((${#missing[@]})); then
     tail -n 20 .cache/apt.log >&2
     exit 1
   }
+  if [[ " ${missing[*]} " == *" prometheus "* ]] && command -v systemctl >/dev/null; then
+    systemctl disable --quiet --now prometheus >>.cache/apt.log 2>&1 || true # where systemd does not run it did not start
+  fi
 fi
 
 if (($(node -p 'process.versions.node.split(".")[0]') < 20)); then

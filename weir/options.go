@@ -28,7 +28,7 @@ type settings struct {
 	keys      []call.Key
 	log       *slog.Logger
 	transport http.RoundTripper
-	observer  call.Observer
+	observers []call.Observer
 	memory    string // file
 	queue     admit.Config
 	classify  classify.Config
@@ -178,10 +178,11 @@ func WithHTTPTransport(rt http.RoundTripper) Option {
 	}
 }
 
-// WithObserver tells o of every finished call. It must not block.
+// WithObserver tells o of every finished call. It must not block. It may be
+// given several times.
 func WithObserver(o call.Observer) Option {
 	return func(s *settings) error {
-		s.observer = o
+		s.observers = append(s.observers, o)
 		return nil
 	}
 }

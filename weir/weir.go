@@ -86,7 +86,7 @@ func New(opts ...Option) (*Gateway, error) {
 		outlook.Shut = g.guard.Shut
 	}
 	g.metrics = newMetrics(g)
-	book := newPriced(s.prices, s.log, observers{g.metrics, g.recent, s.observer})
+	book := newPriced(s.prices, s.log, append(observers{g.metrics, g.recent}, s.observers...))
 	g.warner.open(s)
 	estimator := estimate.New()
 	g.corridor = &flow.Corridor{

@@ -85,7 +85,12 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 	if err != nil {
 		return err
 	}
-	g, err := newGateway(c, e, log, weir.WithProtection(guard), weir.WithNotifier(notifier))
+	opts, stopTraces, err := traces(ctx, e, log)
+	if err != nil {
+		return err
+	}
+	defer stopTraces()
+	g, err := newGateway(c, e, log, append(opts, weir.WithProtection(guard), weir.WithNotifier(notifier))...)
 	if err != nil {
 		return err
 	}

@@ -104,9 +104,10 @@ func TestMetricsAreDocumented(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := busyHouse(t)
 		list := listed(scrape(t, h.gateway))
-		want := "| metric | type | labels | what it says |\n|---|---|---|---|\n"
+		var want strings.Builder
+		want.WriteString("| metric | type | labels | what it says |\n|---|---|---|---|\n")
 		for _, m := range list {
-			want += fmt.Sprintf("| `%s` | %s | %s | %s |\n", m.name, m.kind, m.labels, m.help)
+			fmt.Fprintf(&want, "| `%s` | %s | %s | %s |\n", m.name, m.kind, m.labels, m.help)
 		}
 		raw, err := os.ReadFile(metricsPage)
 		if err != nil {
@@ -118,13 +119,13 @@ func TestMetricsAreDocumented(t *testing.T) {
 			t.Fatalf("%s has no place for the list", metricsPage)
 		}
 		if *update {
-			if err := os.WriteFile(metricsPage, []byte(before+listBegins+want+listEnds+after), 0o644); err != nil {
+			if err := os.WriteFile(metricsPage, []byte(before+listBegins+want.String()+listEnds+after), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			return
 		}
-		if got != want {
-			t.Errorf("%s lists\n%s\nthe gateway has\n%s\nif that is meant, write it with -update", metricsPage, got, want)
+		if got != want.String() {
+			t.Errorf("%s lists\n%s\nthe gateway has\n%s\nif that is meant, write it with -update", metricsPage, got, want.String())
 		}
 		if len(list) < 25 {
 			t.Errorf("only %d metrics: the test no longer brings all of them about", len(list))

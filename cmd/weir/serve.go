@@ -122,8 +122,7 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		defer admin.Close()
 		src := sourceOf(g)
 		src.Warning, src.Config, src.Version, src.Closing = book.warning, func() any { return view }, version(), closing
-		page := dash.New(src)
-		servers = append(servers, &server{name: "admin plane", http: adminServer(page), listener: admin})
+		servers = append(servers, &server{name: "admin plane", http: adminServer(dash.New(src)), listener: admin})
 	}
 	for _, s := range servers {
 		fmt.Fprintf(e.stderr, "weir: %s %s\n", s.name, s.url())

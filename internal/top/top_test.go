@@ -149,8 +149,8 @@ func TestScreens(t *testing.T) {
 // with and without colours.
 func TestNothingOverflows(t *testing.T) {
 	for _, lang := range languages {
-		for _, width := range []int{1, 10, 20, 40, 41, 47, 60, 79, 80, 100, 120, 200, 300} {
-			for _, height := range []int{1, 10, 50} {
+		for _, width := range []int{1, 20, 40, 41, 60, 80, 121, 300} {
+			for _, height := range []int{10, 50} {
 				for tab := range numTabs {
 					m := shown(lang, width, height, now, gone)
 					m.noColor = width%2 == 0

@@ -1,6 +1,7 @@
 package weir_test
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/weir"
 )
 
@@ -39,7 +41,11 @@ func busyHouse(t *testing.T) *house {
 		}
 		io.WriteString(w, answer)
 	}, weir.WithAPIKey("main", "sk-ant-api-one"), weir.WithFallback("claude-haiku-4-5", "claude-sonnet-5"),
-		weir.WithProtection(named{{Rule: "tenants", Kind: "hotspot", Resource: "*"}}))
+		weir.WithProtection(named{{Rule: "tenants", Kind: "hotspot", Resource: "*"}}), weir.WithNotifier(deaf{}))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- h.gateway.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
 	h.post(t, request)
 	fails = true
 	for range 10 {
@@ -48,8 +54,15 @@ func busyHouse(t *testing.T) *house {
 	if resp, text := h.post(t, request); resp.Header.Get("Weir-Degraded") == "" {
 		t.Errorf("no degradation: %s %s", resp.Status, text)
 	}
+	time.Sleep(3 * time.Second) // the open breaker is noticed
 	return h
 }
+
+// deaf tells nobody, and says so.
+type deaf struct{}
+
+func (deaf) Tell(_, _ []call.Warning)     {}
+func (deaf) Report() []call.WebhookReport { return []call.WebhookReport{{Hook: "ops", Outcome: "sent"}} }
 
 // metric is one line of the list in docs/operations/metrics.md.
 type metric struct{ name, kind, labels, help string }
@@ -127,7 +140,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 		if got != want.String() {
 			t.Errorf("%s lists\n%s\nthe gateway has\n%s\nif that is meant, write it with -update", metricsPage, got, want.String())
 		}
-		if len(list) < 25 {
+		if len(list) < 28 {
 			t.Errorf("only %d metrics: the test no longer brings all of them about", len(list))
 		}
 	})

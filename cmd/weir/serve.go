@@ -99,10 +99,6 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 	if err := book.open(ctx, c, e, log); err != nil {
 		return err
 	}
-	view, err := c.View()
-	if err != nil {
-		return err
-	}
 	data, err := listen(c.Listen)
 	if err != nil {
 		return err
@@ -115,14 +111,12 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 	closing := make(chan struct{})
 	servers := []*server{{name: "data plane", http: dataServer(g.Handler()), listener: data, tls: c.TLS}}
 	if c.Admin != config.Off {
-		admin, err := listen(c.Admin)
+		admin, err := adminPlane(c, g, book, closing)
 		if err != nil {
 			return err
 		}
-		defer admin.Close()
-		src := sourceOf(g)
-		src.Warning, src.Config, src.Version, src.Closing = book.warning, func() any { return view }, version(), closing
-		servers = append(servers, &server{name: "admin plane", http: adminServer(dash.New(src)), listener: admin})
+		defer admin.listener.Close()
+		servers = append(servers, admin)
 	}
 	for _, s := range servers {
 		fmt.Fprintf(e.stderr, "weir: %s %s\n", s.name, s.url())
@@ -133,6 +127,21 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		g.Drain()
 		close(closing)
 	})
+}
+
+// adminPlane is the server of the live page and the admin API, not yet running.
+func adminPlane(c config.Config, g *weir.Gateway, book *rulebook, closing <-chan struct{}) (*server, error) {
+	view, err := c.View()
+	if err != nil {
+		return nil, err
+	}
+	l, err := listen(c.Admin)
+	if err != nil {
+		return nil, err
+	}
+	src := sourceOf(g)
+	src.Warning, src.Config, src.Version, src.Closing = book.warning, func() any { return view }, version(), closing
+	return &server{name: "admin plane", http: adminServer(dash.New(src)), listener: l}, nil
 }
 
 // sourceOf is what the admin plane shows of a gateway.

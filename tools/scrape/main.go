@@ -143,6 +143,7 @@ func talk(ctx context.Context, gateway string) error {
 var untroubled = map[string]bool{
 	"weir_degraded_total": true, "weir_key_blocked": true, "weir_breaker_state": true,
 	"weir_breaker_changes_total": true, "weir_rule_refused_total": true,
+	"weir_warnings": true, "weir_webhook_total": true,
 }
 
 // documented lists the metrics of docs/operations/metrics.md that a gateway

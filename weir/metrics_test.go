@@ -1,7 +1,6 @@
 package weir_test
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -42,10 +41,7 @@ func busyHouse(t *testing.T) *house {
 		io.WriteString(w, answer)
 	}, weir.WithAPIKey("main", "sk-ant-api-one"), weir.WithFallback("claude-haiku-4-5", "claude-sonnet-5"),
 		weir.WithProtection(named{{Rule: "tenants", Kind: "hotspot", Resource: "*"}}), weir.WithNotifier(deaf{}))
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- h.gateway.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-ended })
+	running(t, h.gateway)
 	h.post(t, request)
 	fails = true
 	for range 10 {
@@ -61,8 +57,10 @@ func busyHouse(t *testing.T) *house {
 // deaf tells nobody, and says so.
 type deaf struct{}
 
-func (deaf) Tell(_, _ []call.Warning)     {}
-func (deaf) Report() []call.WebhookReport { return []call.WebhookReport{{Hook: "ops", Outcome: "sent"}} }
+func (deaf) Tell(_, _ []call.Warning) {}
+func (deaf) Report() []call.WebhookReport {
+	return []call.WebhookReport{{Hook: "ops", Outcome: "sent"}}
+}
 
 // metric is one line of the list in docs/operations/metrics.md.
 type metric struct{ name, kind, labels, help string }

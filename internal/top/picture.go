@@ -49,6 +49,7 @@ type Request struct {
 
 // Warning is what people are to know before it hurts, in all languages.
 type Warning struct {
+	Kind  string                 `json:"kind"`
 	Level string                 `json:"level"` // notice, warning or critical
 	Text  map[string]WarningText `json:"text"`
 }

@@ -17,13 +17,17 @@ func (m *Model) alerts(width, most int) []string {
 			said = append(said, cell{text: line, paint: p})
 		}
 	}
+	warned := map[string]bool{} // what a warning says already, in better words
+	for _, w := range m.picture.Warnings {
+		warned[w.Kind] = true
+	}
 	for _, b := range m.picture.Protection.Breakers {
-		if b.State != "closed" {
+		if b.State != "closed" && !warned["breaker_open"] {
 			say("✖", stopped, m.words.t("breaker.said", "scope", b.Scope, "why", m.words.t("cause."+b.Cause)))
 		}
 	}
 	for _, k := range m.picture.Quota.Keys {
-		if k.State != "ok" {
+		if k.State != "ok" && !warned["account_blocked"] && !warned["key_refused"] {
 			say("✖", stopped, m.words.t("key.said", "name", k.Name, "why", m.words.t("block."+k.Block), "until", m.until(k)))
 		}
 	}

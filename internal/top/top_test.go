@@ -291,6 +291,19 @@ func TestLostAndFoundAgain(t *testing.T) {
 	}
 }
 
+// TestNothingIsSaidTwice: where the gateway warns of what keeps calls from
+// being served, its own words are enough.
+func TestNothingIsSaidTwice(t *testing.T) {
+	p := busy()
+	for _, kind := range []string{"breaker_open", "account_blocked"} {
+		p.Warnings = append(p.Warnings, Warning{Kind: kind, Level: "critical", Text: map[string]WarningText{"en": {Message: "It is " + kind + "."}}})
+	}
+	got := strings.Join(shown("en", 120, 60, News{At: at, Picture: p}).alerts(120, 30), "\n")
+	if want := "▲ 10 % of the input tokens of claude-sonnet-4.x are left. Calls will wait.\n✖ It is breaker_open.\n✖ It is account_blocked."; got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
 func TestStates(t *testing.T) {
 	ok, blocked := call.KeyReport{State: "ok"}, call.KeyReport{State: "blocked"}
 	bucket := []call.BucketReport{{Limit: 1}}

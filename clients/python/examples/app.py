@@ -21,15 +21,15 @@ def get_client():
 
 
 @friendly_errors()
-def answer():
+def answer(messages):
     """Stream the answer to the newest question, and keep it."""
     with get_client().messages.stream(
         model=MODEL,
         max_tokens=1024,
-        messages=st.session_state.messages,
+        messages=messages,
     ) as stream:
         text = st.write_stream(stream.text_stream)
-    st.session_state.messages.append({"role": "assistant", "content": text})
+    messages.append({"role": "assistant", "content": text})
 
 
 def chat():
@@ -41,7 +41,7 @@ def chat():
             st.markdown(message["content"])
     if messages and messages[-1]["role"] == "user":
         with st.chat_message("assistant"):
-            answer()
+            answer(messages)
 
 
 def long_text():

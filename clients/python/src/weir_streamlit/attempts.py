@@ -124,7 +124,7 @@ def unanswered(key: str) -> Any:
         question = st.chat_input() or unanswered("chat")
     """
     for attempt in reversed(_attempts()):
-        if attempt.name == key:
+        if attempt.name == key and attempt.answered_in is None:
             return attempt.about
     return None
 

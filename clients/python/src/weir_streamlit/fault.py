@@ -134,7 +134,7 @@ def _of_answer(error: BaseException, response: Any, status: int, tries: int, now
     named = _instant(weir.get("retry_at"), headers, now)
     retry_at = until = None
     if kind == "cap":
-        until = named or regained(message, reason, now)
+        until = epoch(weir.get("retry_at")) or regained(message, reason, now)
     elif kind in ("wait", "busy") or after is not None or named is not None:
         retry_at = after if after is not None else named if named is not None else now + backoff(tries)
     return Fault(

@@ -95,7 +95,8 @@ def _remember(headers: Mapping[str, str], model: str) -> None:
         st.session_state[_STATE] = {}
     seen: dict[tuple[str, str, str], dict[str, Any]] = st.session_state[_STATE]
     for limiter, name in LIMITERS.items():
-        limit, remaining = (_count(headers.get(f"anthropic-ratelimit-{name}-{part}")) for part in ("limit", "remaining"))
+        prefix = f"anthropic-ratelimit-{name}"
+        limit, remaining = _count(headers.get(f"{prefix}-limit")), _count(headers.get(f"{prefix}-remaining"))
         if limit is None or remaining is None:
             continue  # any group may be missing
         organization = headers.get("anthropic-organization-id", "")
@@ -106,7 +107,7 @@ def _remember(headers: Mapping[str, str], model: str) -> None:
             "limiter": limiter,
             "limit": limit,
             "remaining": remaining,
-            "reset": epoch(headers.get(f"anthropic-ratelimit-{name}-reset")),
+            "reset": epoch(headers.get(f"{prefix}-reset")),
             "observed_at": time.time(),
         }
         seen.pop((organization, model, limiter), None)

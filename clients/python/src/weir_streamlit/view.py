@@ -17,7 +17,9 @@ _SOON = 60.0  # seconds to empty below which it does
 _WAITERS = 5  # of a queue that are named
 
 
-def view(picture: dict[str, Any] | None, lang: words.Lang, admin: str | None, now: float | None = None) -> dict[str, Any]:
+def view(
+    picture: dict[str, Any] | None, lang: words.Lang, admin: str | None, now: float | None = None
+) -> dict[str, Any]:
     """Return the panel's content.
 
     Keys: ``at`` (Unix seconds), ``state``, ``title``, ``pools`` (each with

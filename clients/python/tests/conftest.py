@@ -103,9 +103,17 @@ def browse(chromium):
 def picture():
     """Keep a screenshot for the documents, if WEIR_SCREENSHOTS names a folder."""
 
-    def take(page, name):
-        if folder := os.environ.get("WEIR_SCREENSHOTS"):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=Path(folder) / f"{name}.png")
+    def take(what, name, height=None):
+        if not (folder := os.environ.get("WEIR_SCREENSHOTS")):
+            return
+        path = Path(folder) / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if height is None:
+            what.screenshot(path=path)
+            return
+        # The top of an element, as it is when scrolled to.
+        what.evaluate("node => node.scrollIntoView({block: 'start'})")
+        box = what.bounding_box()
+        what.page.screenshot(path=path, clip={**box, "height": min(height, box["height"])})
 
     return take

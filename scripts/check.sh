@@ -81,6 +81,16 @@ part_docs() {
   WEIR_BIN=$bin/weir gotest docs -count=1 -v ./conformance/docs
 }
 
+part_streamlit() {
+  part_build
+  local status=0 version
+  WEIR_BIN=$bin/weir scripts/streamlit-tests.sh "$results" || status=1
+  for version in 1.41 newest; do
+    tally junit "$results" "streamlit-$version" "$results/streamlit-$version.xml" || status=1
+  done
+  return $status
+}
+
 # A count of inputs, not a time: at the end of a time, go test -fuzz now and then
 # takes its own deadline for a failure of the target.
 part_fuzz() {

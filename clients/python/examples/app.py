@@ -60,6 +60,8 @@ def long_text():
 with st.sidebar:
     quota_panel(os.environ.get("WEIR_ADMIN", "http://127.0.0.1:8788"))
 
-with st.container():
-    page = st.radio("Page", ["Chat", "A long text"], horizontal=True, label_visibility="collapsed")
-    chat() if page == "Chat" else long_text()
+page = st.radio("Page", ["Chat", "A long text"], horizontal=True, label_visibility="collapsed")
+if page == "Chat":
+    chat()
+else:
+    long_text()

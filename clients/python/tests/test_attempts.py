@@ -216,7 +216,12 @@ with friendly_errors(about="hi"):
 
 
 def test_in_a_form_there_is_no_button(stub):
-    text = "with st.form('f'):\n    st.form_submit_button('Send')\n    with friendly_errors(about=1):\n        create('hi')\n"
+    text = """
+with st.form("f"):
+    st.form_submit_button("Send")
+    with friendly_errors(about=1):
+        create("hi")
+"""
     stub.answers = [BUSY]
     at = app(text, stub).run()
     assert not at.exception

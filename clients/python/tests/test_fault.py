@@ -11,9 +11,7 @@ FEBRUARY = 1_801_440_000.0
 
 
 def ask(client):
-    return client.messages.create(
-        model="claude-sonnet-5", max_tokens=10, messages=[{"role": "user", "content": "hi"}]
-    )
+    return client.messages.create(model="claude-sonnet-5", max_tokens=10, messages=[{"role": "user", "content": "hi"}])
 
 
 def failure(client, call=ask):
@@ -195,10 +193,14 @@ def test_in_the_middle_of_a_stream(kind_of_error, kind, reason, stub, client):
 
 
 def test_a_retry_after_on_a_200_means_nothing(stub, client):
-    stub.answers = [(200, {"content-type": "text/event-stream", "retry-after": "50"}, broken_stream("api_error", "x")[2])]
+    stub.answers = [
+        (200, {"content-type": "text/event-stream", "retry-after": "50"}, broken_stream("api_error", "x")[2])
+    ]
 
     def read(client):
-        list(client.messages.create(model="m", max_tokens=10, messages=[{"role": "user", "content": "hi"}], stream=True))
+        list(
+            client.messages.create(model="m", max_tokens=10, messages=[{"role": "user", "content": "hi"}], stream=True)
+        )
 
     assert classify(failure(client, read), now=NOW).retry_at == NOW + 12
 

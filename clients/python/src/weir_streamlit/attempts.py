@@ -130,7 +130,7 @@ def unanswered(key: str) -> Any:
 
 
 def on_script_error(lang: str | None = None) -> Callable[[Exception], bool]:
-    """Return a handler for ``st.App("app.py", on_script_error=...)``, of Streamlit from 1.54 on.
+    """Return a handler for ``st.App("app.py", on_script_error=...)``, of Streamlit from 1.58 on.
 
     It shows the failures of the SDK in plain words, in place of their
     traceback, in an app that is not changed otherwise. It has a countdown but

@@ -11,7 +11,13 @@ from streamlit.errors import StreamlitAPIException
 from . import words
 from .fault import Fault
 
-_ICONS = {"wait": "⏳", "cap": "⛔", "busy": "☁️", "request": "✏️", "gateway": "🚧"}
+_ICONS = {
+    "wait": ":material/hourglass_top:",
+    "cap": ":material/block:",
+    "busy": ":material/cloud_off:",
+    "request": ":material/edit:",
+    "gateway": ":material/router:",
+}
 _TICK, _SLOW_TICK = 1.0, 5.0  # seconds between two pictures of a countdown, and of a card that has none
 
 

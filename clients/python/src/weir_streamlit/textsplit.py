@@ -72,14 +72,9 @@ def _pack(pieces: Iterator[str], size: int) -> Iterator[str]:
 
 
 def _hard(text: str, size: int) -> Iterator[str]:
-    start, total = 0, 0.0
-    for i, c in enumerate(text):
-        n = tokens(c)
-        if total + n > size and i > start and not _joined(text, i):
-            yield text[start:i]
-            start, total = i, 0.0
-        total += n
-    yield text[start:]
+    """Cut between characters; one that alone is larger than size stays whole."""
+    ends = [i for i in range(1, len(text)) if not _joined(text, i)]
+    yield from _pack((text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)), size)
 
 
 def _joined(text: str, i: int) -> bool:

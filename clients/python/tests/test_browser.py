@@ -100,6 +100,29 @@ def test_the_panel_shows_the_figures_of_the_gateway(house, browse, picture):
     )
 
 
+@pytest.mark.skipif(not COMPONENTS, reason="Streamlit before 1.51 has no second version of components")
+def test_the_panel_is_live_while_the_script_waits(house, browse, picture):
+    """The sixth question of a minute waits in the queue, and its script with it."""
+    _, app = house("newcomer")
+    pages = [browse(app.url, width=1200) for _ in range(7)]
+    for page in pages:
+        ask(page, "What is a weir?")
+
+    def held():
+        """A page whose script waits, and that shows the queue."""
+        return next((p for p in pages if is_running(p) and p.locator(".lane").count() > 0), None)
+
+    page = eventually(held, "a page that waits", 30)
+    first = shown(page)
+    eventually(lambda: shown(page) != first, "the figures move", 20)
+    assert is_running(page), "they moved while it waited"
+    picture(page, "queue-en")
+
+
+def is_running(page):
+    return page.get_by_test_id("stApp").get_attribute("data-test-script-state") == "running"
+
+
 def test_the_native_panel_moves_too(run, browse, tmp_path):
     sim = run.sim("newcomer")
     gateway = run.weir(sim.url)

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from . import gateway, words
+from . import feed, gateway, words
 from .view import view
 
 _COLUMNS = 3
@@ -31,6 +31,9 @@ def quota_panel(
     there is no Weir. Without an answer from there the panel shows what the
     headers of this session's last answers said: see ``observe`` and ``wrap``.
 
+    The JavaScript component stays live while the script waits for an answer;
+    native elements do not, for Streamlit draws nothing then.
+
     ``every`` is the time between two pictures in seconds, at least 0.5.
     ``native`` draws with Streamlit's own elements, as on versions before 1.51,
     which have no second version of components. ``queue`` shows who waits.
@@ -45,10 +48,14 @@ def quota_panel(
             now["lanes"] = []
         if mount is None:
             _draw(now, chosen)
-        else:
-            mount(key=key, data=now)
+            return
+        now["queue"] = queue
+        now["feed"] = feed.address(admin, chosen, every) if admin else None
+        now["every"] = every
+        mount(key=key, data=now)
 
-    st.fragment(picture, run_every=max(every, 0.5))()
+    every = max(every, 0.5)
+    st.fragment(picture, run_every=every)()
 
 
 @cache

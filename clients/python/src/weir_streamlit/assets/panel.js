@@ -8,19 +8,38 @@ export default function (component) {
   const { data, parentElement } = component;
   const root = parentElement.querySelector(".panel");
   if (!root || !data) return undefined;
-  const panel = panels.get(root) ?? { timer: 0, counted: [] };
+  const panel = panels.get(root) ?? { at: 0, counted: [], timers: [] };
   panels.set(root, panel);
+  panel.shown = { queue: data.queue, feed: data.feed };
+  show(root, data, panel);
+  if (panel.timers.length === 0) {
+    panel.timers.push(setInterval(() => tick(panel), EVERY), setInterval(() => read(root, panel), data.every * 1000));
+  }
+  return () => {
+    panel.timers.forEach(clearInterval);
+    panel.timers = [];
+  };
+}
+
+/** Shows a picture, unless a newer one is shown already. */
+function show(root, data, panel) {
+  if (data.at < panel.at) return;
   // Times are those of the machine that Streamlit runs on, not the reader's.
-  panel.ahead = data.at * 1000 - Date.now();
-  panel.counted = [];
-  panel.words = data.words;
+  Object.assign(panel, { at: data.at, ahead: data.at * 1000 - Date.now(), counted: [], words: data.words });
   draw(root, data, panel);
   tick(panel);
-  if (!panel.timer) panel.timer = setInterval(() => tick(panel), EVERY);
-  return () => {
-    clearInterval(panel.timer);
-    panel.timer = 0;
-  };
+}
+
+/** Reads the newest picture by itself: while a script waits for its answer, none comes from Python. */
+async function read(root, panel) {
+  if (!panel.shown.feed || document.hidden) return;
+  try {
+    const answer = await fetch(new URL(panel.shown.feed, document.baseURI), { cache: "no-store" });
+    const data = answer.ok ? await answer.json() : {};
+    if (data.at) show(root, panel.shown.queue ? data : { ...data, lanes: [] }, panel);
+  } catch {
+    // The next picture from Python does as well.
+  }
 }
 
 function draw(root, data, panel) {

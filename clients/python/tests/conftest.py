@@ -58,8 +58,8 @@ class _Running:
     def weir(self, upstream, *args):
         return self._keep(start_weir, upstream, *args)
 
-    def app(self, script, env, *args):
-        return self._keep(start_app, script, env, *args)
+    def app(self, script, env):
+        return self._keep(start_app, script, env)
 
     def stop(self):
         for program in reversed(self.programs):

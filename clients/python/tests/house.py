@@ -4,11 +4,13 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,10 +38,15 @@ class Program:
         """Wait until it has said all patterns, and return the first group of each."""
         return eventually(lambda: self._found(patterns), f"{patterns} in {self.log}")
 
-    def _found(self, patterns):
-        text = self.log.read_text(errors="replace")
+    def alive(self):
+        """True; it fails the test if the program has ended."""
         if self.process.poll() is not None:
-            raise AssertionError(f"ended with {self.process.returncode}:\n{text}")
+            raise AssertionError(f"ended with {self.process.returncode}:\n{self.log.read_text(errors='replace')}")
+        return True
+
+    def _found(self, patterns):
+        self.alive()
+        text = self.log.read_text(errors="replace")
         found = [re.search(p, text) for p in patterns]
         return [m[1] for m in found] if all(found) else None
 
@@ -62,32 +69,47 @@ def eventually(look, what, seconds=PATIENCE):
     return found
 
 
+@contextmanager
+def stopped_if_it_fails(program):
+    try:
+        yield program
+    except BaseException:
+        program.stop()
+        raise
+
+
 def start_sim(folder, scenario):
-    sim = Program(folder / "sim.log", [weir(), "sim", "--listen", "127.0.0.1:0", "--scenario", str(scenario)])
-    (sim.url,) = sim.said(r"(http://127\.0\.0\.1:\d+)")
+    args = [weir(), "sim", "--listen", "127.0.0.1:0", "--scenario", str(scenario)]
+    with stopped_if_it_fails(Program(folder / "sim.log", args)) as sim:
+        (sim.url,) = sim.said(r"(http://127\.0\.0\.1:\d+)")
     return sim
 
 
 def start_weir(folder, upstream, *args):
-    gateway = Program(
-        folder / "weir.log",
-        [weir(), "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", upstream, *args],
-    )
-    gateway.url, gateway.admin = gateway.said(
-        r"data plane\D*(http://127\.0\.0\.1:\d+)", r"admin plane\D*(http://127\.0\.0\.1:\d+)"
-    )
+    args = [weir(), "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", upstream, *args]
+    with stopped_if_it_fails(Program(folder / "weir.log", args)) as gateway:
+        gateway.url, gateway.admin = gateway.said(
+            r"data plane\D*(http://127\.0\.0\.1:\d+)", r"admin plane\D*(http://127\.0\.0\.1:\d+)"
+        )
     return gateway
 
 
-def start_app(folder, script, env, *args):
-    """Start Streamlit with a script; args replace ``run SCRIPT`` for apps that are started otherwise."""
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", "0",
-               "--server.address", "127.0.0.1", "--server.headless", "true", "--server.fileWatcherType", "none",
-               "--browser.gatherUsageStats", "false"]  # fmt: skip
-    app = Program(folder / "app.log", [*command, *args], env)
-    (app.url,) = app.said(r"URL: (http://127\.0\.0\.1:\d+)")
-    eventually(lambda: _healthy(app.url), f"{app.url} answers")
+def start_app(folder, script, env):
+    """Start Streamlit with a script."""
+    port = free_port()
+    args = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port),
+            "--server.address", "127.0.0.1", "--server.headless", "true", "--server.fileWatcherType", "none",
+            "--browser.gatherUsageStats", "false"]  # fmt: skip
+    with stopped_if_it_fails(Program(folder / "app.log", args, env)) as app:
+        app.url = f"http://127.0.0.1:{port}"
+        eventually(lambda: app.alive() and _healthy(app.url), f"{app.url} answers")
     return app
+
+
+def free_port():
+    """A port that nobody has now. Old versions of Streamlit do not tell which they took for port 0."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 def _healthy(url):

@@ -19,7 +19,7 @@ def snippets(kind):
             yield pytest.param(block, id=f"{guide.name}-{n}")
 
 
-@pytest.mark.parametrize("text", snippets("python"))
+@pytest.mark.parametrize("text", list(snippets("python")))
 def test_a_snippet_runs_and_is_answered(text, stub, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_BASE_URL", stub.url)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test")
@@ -33,14 +33,14 @@ def test_a_snippet_runs_and_is_answered(text, stub, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(st, "App"), reason="Streamlit before 1.58 has no handler of script errors")
-@pytest.mark.parametrize("text", snippets("python norun"))
+@pytest.mark.parametrize("text", list(snippets("python norun")))
 def test_the_handler_is_taken(text):
     names = {}
     exec(text, names)
     assert isinstance(names["app"], st.App)
 
 
-@pytest.mark.parametrize("text", snippets("sh"))
+@pytest.mark.parametrize("text", list(snippets("sh")))
 def test_commands_are_known(text):
     for line in text.splitlines():
         name, *args = line.split()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests of clients/python with Streamlit 1.41 and the newest that is
-# pinned, each in its own environment under .cache/, and both at a time: most of
-# what they do is to wait. Reports go to the folder given, .cache/results by default.
+# pinned, each in its own environment under .cache/. JUnit reports go to the folder
+# given, .cache/results by default.
 #
 #   scripts/streamlit-tests.sh [DIR]
 #   WEIR_SCREENSHOTS=docs/images/streamlit scripts/streamlit-tests.sh   also takes the pictures of the guides
@@ -26,25 +26,15 @@ install() {
   "$env/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./clients/python
 }
 
-for version in "${versions[@]}"; do install "$version"; done
-
-# Only one of them takes pictures.
-run() {
-  local env=$root/.cache/streamlit-$1
-  [[ $1 == newest ]] || unset WEIR_SCREENSHOTS
-  (cd clients/python && WEIR_BIN=${WEIR_BIN:-$root/.cache/bin/weir} \
-    "$env/bin/python" -m pytest --junitxml="$results/streamlit-$1.xml") >"$results/streamlit-$1.log" 2>&1
-}
-
-declare -A pids
-for version in "${versions[@]}"; do
-  run "$version" &
-  pids[$version]=$!
-done
 status=0
 for version in "${versions[@]}"; do
-  wait "${pids[$version]}" || status=1
-  echo "Streamlit $version:"
-  cat "$results/streamlit-$version.log"
+  env=$root/.cache/streamlit-$version
+  install "$version"
+  echo "Streamlit $version"
+  # The newest takes the pictures.
+  shots=
+  if [[ $version == newest && -n ${WEIR_SCREENSHOTS:-} ]]; then shots=$(realpath "$WEIR_SCREENSHOTS"); fi
+  (cd clients/python && WEIR_SCREENSHOTS=$shots WEIR_BIN=${WEIR_BIN:-$root/.cache/bin/weir} \
+    "$env/bin/python" -m pytest --junitxml="$results/streamlit-$version.xml") || status=1
 done
 exit $status

@@ -157,7 +157,7 @@ def test_a_press_in_a_browser(locale, title, button, run, browse, stub, tmp_path
     app = run.app(script, {"ANTHROPIC_BASE_URL": stub.url, "ANTHROPIC_API_KEY": "sk-ant-x"})
     page = browse(app.url, locale, height=560)
     ask(page, "hi")
-    page.get_by_text(title).wait_for()
+    page.get_by_text(title).first.wait_for()
     retry = page.get_by_role("button", name=button)
     assert retry.is_disabled()
     picture(page, f"wait-{locale[:2]}")
@@ -186,7 +186,7 @@ def test_the_kinds_through_weir(house, browse, picture):
     _, app = house("description: capped\nfaults: [{kind: enforced_spend_limit}]\n")
     page = browse(app.url, "zh-CN", width=1200)
     ask(page, "你好")
-    page.get_by_text("账号已被暂停").wait_for()
+    page.get_by_text("账号已被暂停", exact=True).wait_for()
     assert page.get_by_text("每月消费上限").first.is_visible()
     page.get_by_text("Console 的 Limits 页面").first.wait_for()
     if COMPONENTS:

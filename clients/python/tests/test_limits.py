@@ -61,7 +61,9 @@ def test_headers_of_an_answer(way, stub):
     shown = "\n".join(e.value for e in [*at.markdown, *at.caption, *at.warning])
     assert "claude\\-sonnet\\-5" in shown
     assert "The figures of the last answer" in shown
-    assert "Input tokens is left" in shown, "a warning, for it is less than a twentieth"
+    assert "Input tokens: less than 5 % is left" in shown.replace("\\", ""), (
+        "a warning, for it is less than a twentieth"
+    )
     assert len(stub.requests) == 1
 
 
@@ -123,9 +125,9 @@ def test_a_gateway_with_another_clock():
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"remaining": 19}, ["claude-sonnet-5: less than 20 % of the Requests is left."]),
-        ({"remaining": 4}, ["claude-sonnet-5: less than 5 % of the Requests is left."]),
-        ({"empty_in_s": 42.0}, ["claude-sonnet-5: the Requests will be empty in 42 s at this rate."]),
+        ({"remaining": 19}, ["claude-sonnet-5, Requests: less than 20 % is left."]),
+        ({"remaining": 4}, ["claude-sonnet-5, Requests: less than 5 % is left."]),
+        ({"empty_in_s": 42.0}, ["claude-sonnet-5, Requests: empty in 42 s at this rate."]),
         ({"limit": 0, "remaining": 0}, []),
         ({}, []),
     ],
@@ -160,7 +162,7 @@ def test_the_queue():
     }  # fmt: skip
     (got,) = view(seen(lanes=[lane, {"waiting": 0}]), "en", "a", NOW)["lanes"]
     assert got["text"] == "claude-sonnet-5: 7 waiting, 2 under way"
-    assert got["bound"] == "held by Input tokens"
+    assert got["bound"] == "bound by: Input tokens"
     assert got["head"]["at"] == NOW + 3
     assert [w["text"] for w in got["next"]] == ["1. <b>ann</b> (batch)"] * 5
 

@@ -111,8 +111,9 @@ def picture():
         if height is None:
             what.screenshot(path=path)
             return
-        # The top of an element, as it is when scrolled to.
-        what.evaluate("node => node.scrollIntoView({block: 'start'})")
+        # The top of an element, on a page that is high enough to show it.
+        what.page.set_viewport_size({"width": 1000, "height": 3000})
+        what.page.wait_for_timeout(500)
         box = what.bounding_box()
         what.page.screenshot(path=path, clip={**box, "height": min(height, box["height"])})
 

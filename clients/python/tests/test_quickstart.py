@@ -58,7 +58,7 @@ def test_without_weir_it_shows_the_429(run, browse, picture):
     error = page.get_by_test_id("stException")
     assert "RateLimitError" in error.inner_text()
     assert "429" in error.inner_text()
-    picture(error, "quickstart-without-weir", height=190)  # the traceback goes on with the paths of this machine
+    picture(error, "quickstart-without-weir", height=215)  # the traceback goes on with the paths of this machine
 
 
 def test_through_weir_everybody_is_answered(run, browse, picture):

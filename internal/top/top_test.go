@@ -27,7 +27,8 @@ func TestMain(m *testing.M) {
 
 var at = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
-func number(f float64) *float64 { return &f }
+//go:fix inline
+func number(f float64) *float64 { return new(f) }
 
 // busy is a picture with something in every section.
 func busy() *Picture {
@@ -36,7 +37,7 @@ func busy() *Picture {
 		At: at, Version: "v1",
 		Quota: call.QuotaReport{At: at, State: "tight", Buckets: []call.BucketReport{
 			{Organization: "fb3f6d24-f68f-49c5-a440", Group: "claude-sonnet-4.x", Limiter: "requests", Limit: 4000, Remaining: 3990, Low: 3980, High: 4000, FullAt: at.Add(time.Second)},
-			{Organization: "fb3f6d24-f68f-49c5-a440", Group: "claude-sonnet-4.x", Limiter: "input_tokens", Limit: 2_000_000, Remaining: 120_000, Low: 60_000, High: 500_000, Reserved: 40_000, EmptyIn: number(23.4)},
+			{Organization: "fb3f6d24-f68f-49c5-a440", Group: "claude-sonnet-4.x", Limiter: "input_tokens", Limit: 2_000_000, Remaining: 120_000, Low: 60_000, High: 500_000, Reserved: 40_000, EmptyIn: new(23.4)},
 			{Organization: "fb3f6d24-f68f-49c5-a440", Group: "claude-sonnet-4.x", Limiter: "output_tokens", Limit: 400_000, Remaining: -500, Low: -900, High: 100},
 			{Organization: "", Group: "claude-haiku-4-5", Limiter: "requests", Limit: 0},
 		}, Keys: []call.KeyReport{
@@ -44,10 +45,10 @@ func busy() *Picture {
 			{Name: "spare", Organization: "other", State: "blocked", Block: "spend_cap", Until: &until},
 		}},
 		Queue: call.QueueReport{Waiting: 1203, Lanes: []call.LaneReport{
-			{Group: "claude-sonnet-4.x", Waiting: 1203, InFlight: 17, OldestWait: 75, HeadIn: number(1.25), BoundBy: "input_tokens",
+			{Group: "claude-sonnet-4.x", Waiting: 1203, InFlight: 17, OldestWait: 75, HeadIn: new(1.25), BoundBy: "input_tokens",
 				ByClass: map[string]int{"interactive": 3, "normal": 200, "batch": 1000},
 				Next: []call.WaiterReport{
-					{Position: 1, ETA: number(1.25), Waited: 75, Class: "interactive", Tenant: "研究团队-自然语言处理", Input: 12_000, Attempt: 2},
+					{Position: 1, ETA: new(1.25), Waited: 75, Class: "interactive", Tenant: "研究团队-自然语言处理", Input: 12_000, Attempt: 2},
 					{Position: 2, Waited: 3, Class: "batch", Tenant: "amber", Input: 800, Attempt: 1},
 				}},
 			{Group: "idle", InFlight: 0},
@@ -364,7 +365,7 @@ func TestLanguage(t *testing.T) {
 		"LANG=zh_CN.UTF-8": "zh", "LANG=en_US.UTF-8": "en", "LANG=C": "en", "": "en", "LC_ALL=zh_TW LANG=en": "zh", "LC_ALL=C LANG=zh_CN": "en",
 	} {
 		got := Language(func(name string) string {
-			for _, pair := range strings.Fields(env) {
+			for pair := range strings.FieldsSeq(env) {
 				if v, ok := strings.CutPrefix(pair, name+"="); ok {
 					return v
 				}

@@ -58,7 +58,17 @@ type LaneReport struct {
 	HeadIn       *float64       `json:"head_in_s"` // when the head may go; nil: unknown
 	BoundBy      string         `json:"bound_by"`  // what holds the head
 	ByClass      map[string]int `json:"by_class"`
-	Next         []WaiterReport `json:"next"` // the first who will go, at most 20
+	Next         []WaiterReport `json:"next"`    // the first who will go, at most 20
+	Tenants      []TenantReport `json:"tenants"` // those with the most waiting, at most 20
+}
+
+// TenantReport is what of a lane's queue is one tenant's.
+type TenantReport struct {
+	Tenant   string   `json:"tenant"`
+	Waiting  int      `json:"waiting"`
+	Position int      `json:"position"`   // of its first; 1: it goes next
+	ETA      *float64 `json:"eta_s"`      // seconds until its first goes; nil: unknown
+	LastETA  *float64 `json:"last_eta_s"` // seconds until its last goes; nil: unknown
 }
 
 // WaiterReport is one call that waits. Position and ETA hold if nobody else

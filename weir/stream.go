@@ -43,8 +43,12 @@ func newPinger(g *Gateway, w http.ResponseWriter, rc *http.ResponseController) *
 	return &pinger{g: g, w: w, rc: rc}
 }
 
-// watch begins to keep c's client company, if it asked for a stream.
+// watch begins to keep c's client company, if it asked for a stream. A caller
+// in this process may know its call's id before the answer begins.
 func (p *pinger) watch(c *call.Call) {
+	if caller, ok := p.w.(interface{ Accepted(id string) }); ok {
+		caller.Accepted(c.ID)
+	}
 	if !c.Stream {
 		return
 	}

@@ -95,9 +95,12 @@ func (d *demo) open() error {
 		return err
 	}
 	d.address = d.weir.target.URL
-	src := sourceOf(g)
-	src.Config, src.Version, src.Closing = func() any { return demoConfig(d.address, upstream.URL) }, version(), d.closing
-	admin, err := d.serve("127.0.0.1:8788", dash.New(src))
+	source := sourceOf(g)
+	source.Config = func() any { return demoConfig(d.address, upstream.URL) }
+	source.Closing = d.closing
+	page := dash.New(source)
+	d.running.Go(func() { _ = page.Run(ctx) }) // it ends with ctx, which is no failure
+	admin, err := d.serve("127.0.0.1:8788", page)
 	d.dashboard = admin.URL
 	return err
 }

@@ -111,11 +111,18 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 	closing := make(chan struct{})
 	servers := []*server{{name: "data plane", http: dataServer(g.Handler()), listener: data, tls: c.TLS}}
 	if c.Admin != config.Off {
-		admin, err := adminPlane(c, g, book, closing)
+		source, err := adminSource(c, e, g)
+		if err != nil {
+			return err
+		}
+		source.Closing, source.Warning = closing, book.warning
+		page := dash.New(source)
+		admin, err := adminServerOf(c, page)
 		if err != nil {
 			return err
 		}
 		defer admin.listener.Close()
+		defer beside(ctx, page.Run)()
 		servers = append(servers, admin)
 	}
 	for _, s := range servers {
@@ -127,29 +134,6 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		g.Drain()
 		close(closing)
 	})
-}
-
-// adminPlane is the server of the live page and the admin API, not yet running.
-func adminPlane(c config.Config, g *weir.Gateway, book *rulebook, closing <-chan struct{}) (*server, error) {
-	view, err := c.View()
-	if err != nil {
-		return nil, err
-	}
-	l, err := listen(c.Admin)
-	if err != nil {
-		return nil, err
-	}
-	src := sourceOf(g)
-	src.Warning, src.Config, src.Version, src.Closing = book.warning, func() any { return view }, version(), closing
-	return &server{name: "admin plane", http: adminServer(dash.New(src)), listener: l}, nil
-}
-
-// sourceOf is what the admin plane shows of a gateway.
-func sourceOf(g *weir.Gateway) dash.Source {
-	return dash.Source{
-		Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Waiting: g.Waiting,
-		Protection: g.Protection, Warnings: g.Warnings, Metrics: g.Metrics(), Ready: g.Ready,
-	}
 }
 
 // beside runs f in the background. The function that it returns ends f and

@@ -26,6 +26,7 @@ type lane struct {
 	last   time.Time   // of the latest entry
 
 	order    []call.WaiterReport // who goes when, as foretold at foretold
+	tenants  []call.TenantReport // the same by tenant, the most numerous alone
 	foretold time.Time
 }
 

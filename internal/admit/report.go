@@ -58,7 +58,7 @@ func (ln *lane) report(now time.Time) call.LaneReport {
 	defer ln.mu.Unlock()
 	out := call.LaneReport{
 		Organization: ln.key.account, Group: ln.key.group, Waiting: ln.queue.Len(),
-		Next: next[:min(len(next), maxNext)], InFlight: ln.group.InFlight(), BoundBy: ln.bound, ByClass: map[string]int{},
+		Next: next[:min(len(next), maxNext)], Tenants: ln.tenants, InFlight: ln.group.InFlight(), BoundBy: ln.bound, ByClass: map[string]int{},
 	}
 	for it := range ln.queue.All {
 		out.ByClass[it.Class.String()]++

@@ -1,13 +1,16 @@
 package admit
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/quota"
 )
 
-// maxNext is how many of the next calls a queue report names.
+// maxNext is how many of the next calls, and of the tenants, a queue report
+// names.
 const maxNext = 20
 
 // orderEvery is how long a foretold order is good for: making one of 100,000
@@ -51,7 +54,26 @@ func (ln *lane) foretell(now time.Time) []call.WaiterReport {
 			ln.order[i].ETA = &etas[i]
 		}
 	}
+	ln.tenants = byTenant(ln.order)
 	return ln.order
+}
+
+// byTenant sums up an order, for the tenants with the most waiting.
+func byTenant(order []call.WaiterReport) []call.TenantReport {
+	place := map[string]int{}
+	out := []call.TenantReport{}
+	for _, w := range order {
+		i, known := place[w.Tenant]
+		if !known {
+			i = len(out)
+			place[w.Tenant] = i
+			out = append(out, call.TenantReport{Tenant: w.Tenant, Position: w.Position, ETA: w.ETA})
+		}
+		out[i].Waiting++
+		out[i].LastETA = w.ETA
+	}
+	slices.SortStableFunc(out, func(a, b call.TenantReport) int { return cmp.Compare(b.Waiting, a.Waiting) })
+	return slices.Clone(out[:min(len(out), maxNext)])
 }
 
 // Place names the organization and the model group whose quota a call draws on

@@ -31,7 +31,9 @@ type Config struct {
 	Breaker Breaker  `yaml:"breaker,omitempty"`
 	Alerts  Alerts   `yaml:"alerts"`
 
-	TLS            *TLS `yaml:"tls,omitempty" jsonschema:"description=certificate of the data plane"`
+	AdminToken Ref `yaml:"admin_token,omitempty" jsonschema:"description=what lets people and programs into the admin plane; needed off loopback"`
+
+	TLS            *TLS `yaml:"tls,omitempty" jsonschema:"description=certificate of the data plane, and of the admin plane off loopback"`
 	BehindTLSProxy bool `yaml:"behind_tls_proxy,omitempty" jsonschema:"description=something in front of Weir does TLS"`
 }
 
@@ -119,6 +121,9 @@ func Load(file string, getenv func(string) string) (Config, error) {
 	if len(c.Keys) == 0 && getenv("ANTHROPIC_API_KEY") != "" {
 		c.Keys = []Key{{Name: "ANTHROPIC_API_KEY", Key: "env:ANTHROPIC_API_KEY"}}
 	}
+	if c.AdminToken == "" && getenv("WEIR_ADMIN_TOKEN") != "" {
+		c.AdminToken = "env:WEIR_ADMIN_TOKEN"
+	}
 	return c, nil
 }
 
@@ -141,6 +146,9 @@ func (c *Config) Validate() []schema.Fault {
 		}
 	}
 	api("upstream", c.Upstream)
+	if err := c.AdminToken.check(); c.AdminToken != "" && err != nil {
+		add("admin_token", err.Error(), refHint)
+	}
 	for model, chain := range c.Degrade.Fallback {
 		if len(chain) == 0 || slices.Contains(chain, model) || slices.Contains(chain, "") {
 			add("degrade.fallback."+model, "names no other model, or the model itself", "list the models that may answer in its place")
@@ -185,13 +193,23 @@ func (c *Config) Check() error {
 			add("listen", "keys and prompts would cross the network in clear text", "add tls, or set behind_tls_proxy: true if a proxy does it")
 		}
 	}
-	if c.Admin != Off && address(c.Admin) && !loopback(c.Admin) {
-		add("admin", "the admin plane has no login yet", "listen on 127.0.0.1 and reach it through a tunnel")
+	if c.AdminIsPublic() {
+		if c.AdminToken == "" {
+			add("admin", "everybody who reaches "+c.Admin+" could look into the gateway", "set admin_token, or listen on 127.0.0.1 and reach it through a tunnel")
+		}
+		if c.TLS == nil && !c.BehindTLSProxy {
+			add("admin", "the token would cross the network in clear text", "add tls, or set behind_tls_proxy: true if a proxy does it")
+		}
 	}
 	if len(faults) == 0 {
 		return nil
 	}
 	return &schema.Error{File: "configuration", Faults: faults}
+}
+
+// AdminIsPublic reports whether other machines can reach the admin plane.
+func (c *Config) AdminIsPublic() bool {
+	return c.Admin != Off && address(c.Admin) && !loopback(c.Admin)
 }
 
 func address(s string) bool {

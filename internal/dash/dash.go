@@ -1,6 +1,7 @@
 // Package dash is the admin plane: the live page, the figures behind it as
 // JSON and as a stream of events, the metrics and the health checks
-// (DESIGN §2.6). It shows what its [Source] tells it and changes nothing.
+// (DESIGN §2.6). It shows what its [Source] tells it and changes nothing; the
+// playground sends calls through the gateway like any other client.
 //
 // The page is hand-written and embedded: no build step, nothing from another
 // host, no inline script or style.
@@ -29,11 +30,25 @@ type Source struct {
 	Recent     func() []call.Event   // in any order; bounded by whoever keeps them
 	Request    func(id string) (call.Event, bool)
 	Waiting    func(id string) (call.WaiterReport, bool)
+	Money      func() call.MoneyReport
+	Cache      func() call.CacheReport
+	Cost       func(call.Event) (usd string, known bool)
 	Metrics    http.Handler
 	Ready      func() error
 	Warning    func() error // what is wrong and yet keeps nobody from serving; /readyz shows it
 	Config     func() any   // the effective configuration, secrets masked
 	Version    string
+
+	// Messages is the gateway's front door, for the playground. Nil: there is
+	// none. Asks says what its callers must bring: "" nothing, "key" an API key,
+	// "token" a token of the gateway.
+	Messages http.Handler
+	Asks     string
+
+	// Token lets in who knows it; empty lets in everybody. Secure keeps the
+	// session's cookie to TLS where a proxy does that.
+	Token  call.Secret
+	Secure bool
 
 	// Hosts are further names under which a browser may reach a listener on a
 	// loopback address, for an operator who puts a proxy in front of it.
@@ -44,41 +59,66 @@ type Source struct {
 	Closing <-chan struct{}
 }
 
-// New returns the handler of the admin plane. It starts nothing: the event
-// stream's ticker runs only while someone listens.
-func New(src Source) http.Handler {
-	a := &admin{src: src, page: loadPage()}
+// New returns the admin plane. It starts nothing: the event stream's ticker runs
+// only while someone listens, and the history is kept by [Admin.Run].
+func New(src Source) *Admin {
+	a := &Admin{
+		src: src, page: loadPage(), door: newDoorman(src.Token, src.Secure), history: newHistory(),
+		writes: http.NewCrossOriginProtection(),
+	}
 	a.feed = newFeed(a.snapshot, feedEvery, feedListeners)
-	a.routes = map[string]http.HandlerFunc{
-		"/":                    a.page.index,
-		"/healthz":             a.healthz,
-		"/readyz":              a.readyz,
-		"/api/v1/quota":        a.quota,
-		"/api/v1/queue":        a.queue,
-		"/api/v1/protection":   a.protection,
-		"/api/v1/warnings":     a.warnings,
-		"/api/v1/requests":     a.requests,
-		"/api/v1/config":       a.config,
-		"/api/v1/events":       a.events,
-		"/api/v1/openapi.json": a.page.openAPI,
+	a.gets = map[string]http.HandlerFunc{
+		"/healthz":                  a.healthz,
+		"/readyz":                   a.readyz,
+		"/api/v1/quota":             a.quota,
+		"/api/v1/queue":             a.queue,
+		"/api/v1/protection":        a.protection,
+		"/api/v1/warnings":          a.warnings,
+		"/api/v1/requests":          a.requests,
+		"/api/v1/history":           a.serveHistory,
+		"/api/v1/config":            a.config,
+		"/api/v1/events":            a.events,
+		"/api/v1/session":           a.session,
+		"/api/v1/playground":        a.playState,
+		"/api/v1/playground/models": a.models,
+		"/api/v1/openapi.json":      a.page.openAPI,
+	}
+	for path, name := range pages {
+		a.gets[path] = func(w http.ResponseWriter, req *http.Request) { a.page.serve(w, req, name) }
+	}
+	a.posts = map[string]http.HandlerFunc{
+		"/api/v1/login":               a.login,
+		"/api/v1/logout":              a.logout,
+		"/api/v1/playground/messages": a.playground,
 	}
 	if src.Metrics != nil {
-		a.routes["/metrics"] = src.Metrics.ServeHTTP
+		a.gets["/metrics"] = src.Metrics.ServeHTTP
 	}
-	return http.NewCrossOriginProtection().Handler(a)
+	return a
 }
 
-// admin is the admin plane. Static after New but for the feed, which guards
-// itself.
-type admin struct {
-	src    Source
-	page   *page
-	feed   *feed
-	routes map[string]http.HandlerFunc
+// pages are the files that a person opens, by their paths.
+var pages = map[string]string{"/": "index.html", "/playground": "playground.html", "/login": "login.html"}
+
+// public needs no login: how the process is, and what leads to the login.
+var public = []string{"/healthz", "/readyz", "/login", "/api/v1/login"}
+
+// Admin is the admin plane, an [http.Handler]. Static after New but for the
+// feed, the door and the history, which guard themselves.
+type Admin struct {
+	src     Source
+	page    *page
+	feed    *feed
+	door    *doorman
+	history *history
+	writes  *http.CrossOriginProtection
+	gets    map[string]http.HandlerFunc
+	posts   map[string]http.HandlerFunc
 }
 
-// ServeHTTP sets what every answer must have and finds the route.
-func (a *admin) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+// ServeHTTP sets what every answer must have, guards the door and finds the
+// route.
+func (a *Admin) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -91,28 +131,48 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		fail(w, http.StatusMisdirectedRequest, "this address answers to 127.0.0.1, localhost and [::1] only, not to "+strconv.Quote(req.Host))
 		return
 	}
-	serve, ok := a.routes[req.URL.Path]
-	if id, one := strings.CutPrefix(req.URL.Path, "/api/v1/requests/"); one {
-		serve, ok = func(w http.ResponseWriter, _ *http.Request) { a.request(w, id) }, true
+	if a.writes.Check(req) != nil {
+		fail(w, http.StatusForbidden, "the page of another site may not do that")
+		return
 	}
-	if name, asset := strings.CutPrefix(req.URL.Path, "/assets/"); asset && a.page.has(name) {
-		serve, ok = a.page.asset, true
+	get, post := a.find(req.URL.Path)
+	if !slices.Contains(public, req.URL.Path) && !strings.HasPrefix(req.URL.Path, "/assets/") {
+		if v := a.door.admit(req); v != welcome {
+			a.turnAway(w, req, v)
+			return
+		}
 	}
-	switch {
-	case !ok:
+	switch read := req.Method == http.MethodGet || req.Method == http.MethodHead; {
+	case get == nil && post == nil:
 		fail(w, http.StatusNotFound, "no such path: the admin API is described at /api/v1/openapi.json")
-	case req.Method != http.MethodGet && req.Method != http.MethodHead:
+	case get != nil && read:
+		get(w, req)
+	case post != nil && req.Method == http.MethodPost:
+		post(w, req)
+	case post != nil:
+		h.Set("Allow", "POST")
+		fail(w, http.StatusMethodNotAllowed, "only POST")
+	default:
 		h.Set("Allow", "GET, HEAD")
 		fail(w, http.StatusMethodNotAllowed, "only GET and HEAD")
-	default:
-		serve(w, req)
 	}
+}
+
+// find returns what serves a path: one of both, or neither.
+func (a *Admin) find(path string) (get, post http.HandlerFunc) {
+	if id, one := strings.CutPrefix(path, "/api/v1/requests/"); one {
+		return func(w http.ResponseWriter, _ *http.Request) { a.request(w, id) }, nil
+	}
+	if name, asset := strings.CutPrefix(path, "/assets/"); asset && a.page.has(name) {
+		return a.page.asset, nil
+	}
+	return a.gets[path], a.posts[path]
 }
 
 // hostAllowed keeps other web sites from reading the admin plane through a
 // name of theirs that they let point to this machine (DNS rebinding). A
 // listener on a public address has names that we cannot know.
-func (a *admin) hostAllowed(req *http.Request) bool {
+func (a *Admin) hostAllowed(req *http.Request) bool {
 	local, ok := req.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	if !ok || !local.IP.IsLoopback() {
 		return true
@@ -128,11 +188,11 @@ func (a *admin) hostAllowed(req *http.Request) bool {
 	return host == "localhost" || slices.Contains(a.src.Hosts, host)
 }
 
-func (a *admin) healthz(w http.ResponseWriter, _ *http.Request) {
+func (a *Admin) healthz(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, map[string]string{"status": "ok", "version": a.src.Version})
 }
 
-func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
+func (a *Admin) readyz(w http.ResponseWriter, _ *http.Request) {
 	if a.src.Ready != nil {
 		if err := a.src.Ready(); err != nil {
 			fail(w, http.StatusServiceUnavailable, err.Error())
@@ -148,19 +208,19 @@ func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, answer)
 }
 
-func (a *admin) quota(w http.ResponseWriter, _ *http.Request) {
+func (a *Admin) quota(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, a.quotaReport())
 }
 
-func (a *admin) queue(w http.ResponseWriter, _ *http.Request) {
+func (a *Admin) queue(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, a.queueReport())
 }
 
-func (a *admin) protection(w http.ResponseWriter, _ *http.Request) {
+func (a *Admin) protection(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, a.protectionReport())
 }
 
-func (a *admin) requests(w http.ResponseWriter, req *http.Request) {
+func (a *Admin) requests(w http.ResponseWriter, req *http.Request) {
 	limit := 100
 	if s := req.URL.Query().Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)
@@ -170,10 +230,10 @@ func (a *admin) requests(w http.ResponseWriter, req *http.Request) {
 		}
 		limit = n
 	}
-	reply(w, http.StatusOK, map[string]any{"at": time.Now(), "requests": latest(a.recent(), limit)})
+	reply(w, http.StatusOK, map[string]any{"at": time.Now(), "requests": a.latest(a.recent(), limit)})
 }
 
-func (a *admin) config(w http.ResponseWriter, _ *http.Request) {
+func (a *Admin) config(w http.ResponseWriter, _ *http.Request) {
 	if a.src.Config == nil {
 		fail(w, http.StatusNotFound, "no configuration to show")
 		return
@@ -182,7 +242,7 @@ func (a *admin) config(w http.ResponseWriter, _ *http.Request) {
 }
 
 // quotaReport has no null where readers expect a list.
-func (a *admin) quotaReport() call.QuotaReport {
+func (a *Admin) quotaReport() call.QuotaReport {
 	r := call.QuotaReport{At: time.Now(), State: "ok"}
 	if a.src.Quota != nil {
 		r = a.src.Quota()
@@ -196,7 +256,7 @@ func (a *admin) quotaReport() call.QuotaReport {
 	return r
 }
 
-func (a *admin) queueReport() call.QueueReport {
+func (a *Admin) queueReport() call.QueueReport {
 	r := call.QueueReport{At: time.Now()}
 	if a.src.Queue != nil {
 		r = a.src.Queue()
@@ -207,7 +267,7 @@ func (a *admin) queueReport() call.QueueReport {
 	return r
 }
 
-func (a *admin) protectionReport() call.ProtectionReport {
+func (a *Admin) protectionReport() call.ProtectionReport {
 	r := call.ProtectionReport{At: time.Now()}
 	if a.src.Protection != nil {
 		r = a.src.Protection()
@@ -221,7 +281,7 @@ func (a *admin) protectionReport() call.ProtectionReport {
 	return r
 }
 
-func (a *admin) recent() []call.Event {
+func (a *Admin) recent() []call.Event {
 	if a.src.Recent == nil {
 		return nil
 	}

@@ -3,6 +3,7 @@ package dash
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +16,8 @@ const (
 	feedPatience  = 10 * time.Second // for a listener to take one event
 	feedRequests  = 30               // newest requests in each snapshot
 	feedWarnings  = 30               // most urgent warnings, which come with their words
+	feedWaiters   = 60               // waiting calls, and tenants, in each snapshot, but one of each lane
+	feedRows      = 12               // of each list of a report on money
 )
 
 // snapshot is one event of /api/v1/events: the whole picture, so that a
@@ -28,21 +31,30 @@ type snapshot struct {
 	Warnings   []warningView         `json:"warnings"`
 	Recent     tally                 `json:"recent"`
 	Requests   []requestView         `json:"requests"`
+	Money      *call.MoneyReport     `json:"money,omitempty"`
+	Cache      *call.CacheReport     `json:"cache,omitempty"`
 }
 
 // snapshot returns the picture of now as one server-sent event.
-func (a *admin) snapshot() []byte {
+func (a *Admin) snapshot() []byte {
 	now, events := time.Now(), a.recent()
-	body, err := json.Marshal(snapshot{
+	s := snapshot{
 		At:         now,
 		Version:    a.src.Version,
 		Quota:      a.quotaReport(),
-		Queue:      a.queueReport(),
+		Queue:      brief(a.queueReport()),
 		Protection: a.protectionReport(),
 		Warnings:   a.warningViews(feedWarnings),
 		Recent:     count(events, now),
-		Requests:   latest(events, feedRequests),
-	})
+		Requests:   a.latest(events, feedRequests),
+	}
+	if a.src.Money != nil {
+		s.Money = new(firstRows(a.src.Money()))
+	}
+	if a.src.Cache != nil {
+		s.Cache = new(a.src.Cache())
+	}
+	body, err := json.Marshal(s)
 	name := "snapshot"
 	if err != nil {
 		name = "fault"
@@ -54,8 +66,28 @@ func (a *admin) snapshot() []byte {
 	return append(out, "\n\n"...)
 }
 
+// brief shortens the lists of waiting calls and tenants of many lanes:
+// /api/v1/queue has them in full.
+func brief(q call.QueueReport) call.QueueReport {
+	each := max(1, feedWaiters/max(1, len(q.Lanes)))
+	q.Lanes = slices.Clone(q.Lanes)
+	for i := range q.Lanes {
+		l := &q.Lanes[i]
+		l.Next, l.Tenants = l.Next[:min(each, len(l.Next))], l.Tenants[:min(each, len(l.Tenants))]
+	}
+	return q
+}
+
+// firstRows shortens the lists of a report on money.
+func firstRows(m call.MoneyReport) call.MoneyReport {
+	for _, rows := range []*[]call.MoneyRow{&m.Tenants, &m.Models, &m.Days} {
+		*rows = (*rows)[:min(feedRows, len(*rows))]
+	}
+	return m
+}
+
 // events streams snapshots for as long as the listener stays.
-func (a *admin) events(w http.ResponseWriter, req *http.Request) {
+func (a *Admin) events(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	if req.Method == http.MethodHead {

@@ -4,7 +4,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"mime"
+	"io/fs"
 	"net/http"
 	"path"
 	"strings"
@@ -23,22 +23,22 @@ type file struct {
 }
 
 func loadPage() *page {
-	entries, err := assets.ReadDir("assets")
-	if err != nil {
-		panic(err) // embedded when built
-	}
-	p := &page{files: make(map[string]file, len(entries))}
-	for _, e := range entries {
-		body, err := assets.ReadFile(path.Join("assets", e.Name()))
-		if err != nil {
-			panic(err) // embedded when built
+	p := &page{files: map[string]file{}}
+	err := fs.WalkDir(assets, "assets", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
 		}
+		body, err := assets.ReadFile(name)
 		sum := sha256.Sum256(body)
-		p.files[e.Name()] = file{
+		p.files[strings.TrimPrefix(name, "assets/")] = file{
 			body: string(body),
 			tag:  `"` + hex.EncodeToString(sum[:8]) + `"`,
-			kind: kindOf(e.Name()),
+			kind: kindOf(name),
 		}
+		return err
+	})
+	if err != nil {
+		panic(err) // embedded when built
 	}
 	return p
 }
@@ -56,7 +56,7 @@ func kindOf(name string) string {
 	case ".css", ".html":
 		return "text/" + ext[1:] + "; charset=utf-8"
 	default:
-		return mime.TypeByExtension(ext)
+		return "text/plain; charset=utf-8"
 	}
 }
 
@@ -64,8 +64,6 @@ func (p *page) has(name string) bool {
 	_, ok := p.files[name]
 	return ok
 }
-
-func (p *page) index(w http.ResponseWriter, req *http.Request) { p.serve(w, req, "index.html") }
 
 func (p *page) openAPI(w http.ResponseWriter, req *http.Request) { p.serve(w, req, "openapi.json") }
 

@@ -26,6 +26,8 @@ type requestView struct {
 	Attempts int          `json:"attempts"`
 	Estimate estimateView `json:"estimate"`
 	Usage    usageView    `json:"usage"`
+	Degraded string       `json:"degraded,omitempty"` // the header weir-degraded
+	Cost     string       `json:"cost_usd,omitempty"` // decimal; absent: unknown
 }
 
 type estimateView struct {
@@ -42,8 +44,8 @@ type usageView struct {
 	Exact      bool        `json:"exact"`
 }
 
-func view(e call.Event) requestView {
-	return requestView{
+func (a *Admin) view(e call.Event) requestView {
+	v := requestView{
 		ID: e.ID, At: e.At, Endpoint: endpointName(e.Endpoint), Model: e.Model,
 		Tenant: e.Tenant, Class: e.Class.String(), Stream: e.Stream,
 		Status: e.Status, Outcome: e.Outcome, Reason: e.Reason,
@@ -54,7 +56,14 @@ func view(e call.Event) requestView {
 			Input: e.Usage.Input, CacheWrite: e.Usage.CacheWrite,
 			CacheRead: e.Usage.CacheRead, Output: e.Usage.Output, Exact: e.Usage.Exact,
 		},
+		Degraded: e.Degraded.String(),
 	}
+	if a.src.Cost != nil {
+		if usd, known := a.src.Cost(e); known {
+			v.Cost = usd
+		}
+	}
+	return v
 }
 
 func endpointName(e call.Endpoint) string {
@@ -68,13 +77,13 @@ func endpointName(e call.Endpoint) string {
 }
 
 // latest returns at most n events, newest first.
-func latest(events []call.Event, n int) []requestView {
+func (a *Admin) latest(events []call.Event, n int) []requestView {
 	sorted := slices.SortedFunc(slices.Values(events), func(a, b call.Event) int {
 		return b.At.Compare(a.At)
 	})
 	out := make([]requestView, 0, min(n, len(sorted)))
 	for _, e := range sorted[:min(n, len(sorted))] {
-		out = append(out, view(e))
+		out = append(out, a.view(e))
 	}
 	return out
 }
@@ -93,12 +102,27 @@ type tally struct {
 	WaitP95     float64 `json:"wait_p95_s"`
 	Input       int64   `json:"input_tokens"`
 	Output      int64   `json:"output_tokens"`
+	CacheRead   int64   `json:"cache_read_tokens"`  // from the upstream's prompt cache
+	CacheWrite  int64   `json:"cache_write_tokens"` // into it; part of Input
+
+	Degraded []degradedTally `json:"degraded"` // the most frequent first, at most maxDegraded
 }
+
+// degradedTally counts the answers that were made simpler in one way.
+type degradedTally struct {
+	Rung string `json:"rung"`
+	From string `json:"from"` // the model that was asked for
+	To   string `json:"to"`   // the one that answered
+	N    int    `json:"n"`
+}
+
+const maxDegraded = 8
 
 const tallyWindow = time.Minute
 
 func count(events []call.Event, now time.Time) tally {
-	t := tally{WindowS: tallyWindow.Seconds()}
+	t := tally{WindowS: tallyWindow.Seconds(), Degraded: []degradedTally{}}
+	degraded := map[degradedTally]int{}
 	var waits []time.Duration
 	for _, e := range events {
 		if now.Sub(e.At) > tallyWindow {
@@ -125,7 +149,20 @@ func count(events []call.Event, now time.Time) tally {
 		}
 		t.Input += int64(e.Usage.Charged())
 		t.Output += int64(e.Usage.Output)
+		t.CacheRead += int64(e.Usage.CacheRead)
+		t.CacheWrite += int64(e.Usage.CacheWrite)
+		if e.Degraded.Rung != "" {
+			degraded[degradedTally{Rung: e.Degraded.Rung, From: e.Degraded.From, To: e.Model}]++
+		}
 	}
+	for d, n := range degraded {
+		d.N = n
+		t.Degraded = append(t.Degraded, d)
+	}
+	slices.SortFunc(t.Degraded, func(a, b degradedTally) int {
+		return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.From+a.To+a.Rung, b.From+b.To+b.Rung))
+	})
+	t.Degraded = t.Degraded[:min(maxDegraded, len(t.Degraded))]
 	slices.SortFunc(waits, cmp.Compare[time.Duration])
 	if n := len(waits); n > 0 {
 		t.WaitP50 = waits[(n-1)/2].Seconds()

@@ -35,10 +35,10 @@ type waitingView struct {
 }
 
 // request serves one call's story.
-func (a *admin) request(w http.ResponseWriter, id string) {
+func (a *Admin) request(w http.ResponseWriter, id string) {
 	if a.src.Request != nil {
 		if e, ok := a.src.Request(id); ok {
-			reply(w, http.StatusOK, story(e))
+			reply(w, http.StatusOK, a.story(e))
 			return
 		}
 	}
@@ -52,8 +52,8 @@ func (a *admin) request(w http.ResponseWriter, id string) {
 		"header weir-request-id, and only the latest finished ones are kept", id))
 }
 
-func story(e call.Event) storyView {
-	v := storyView{requestView: view(e), Story: make([]attemptView, 0, len(e.Story))}
+func (a *Admin) story(e call.Event) storyView {
+	v := storyView{requestView: a.view(e), Story: make([]attemptView, 0, len(e.Story))}
 	longest := time.Duration(0)
 	for _, at := range e.Story {
 		if at.Wait.Took > longest {

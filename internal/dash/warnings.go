@@ -31,13 +31,13 @@ type textView struct {
 // book is read once: it is a constant that takes work.
 var book = sync.OnceValue(words.New)
 
-func (a *admin) warnings(w http.ResponseWriter, _ *http.Request) {
+func (a *Admin) warnings(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"at": time.Now(), "warnings": a.warningViews(math.MaxInt)})
 }
 
 // warningViews returns at most n warnings, the most urgent first. It is never
 // nil.
-func (a *admin) warningViews(n int) []warningView {
+func (a *Admin) warningViews(n int) []warningView {
 	out := []warningView{}
 	if a.src.Warnings == nil {
 		return out

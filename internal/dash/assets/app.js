@@ -1,66 +1,55 @@
 // The live page: listens to /api/v1/events and shows each picture. What a
 // section shows is in its own module.
 
+import { alerts, relabel as relabelAlerts } from "./alerts.js";
+import { chart, relabel as relabelChart, reseed } from "./chart.js";
 import { setClock } from "./countdown.js";
-import { attribute, forget, keyed, make, text } from "./dom.js";
-import { blocked, keys, relabel as relabelKeys } from "./keys.js";
-import { broken, protection, relabel as relabelProtection } from "./protection.js";
+import { attribute, text } from "./dom.js";
+import { frame, toLogin, wayOut } from "./frame.js";
+import { keys, relabel as relabelKeys } from "./keys.js";
+import { cache, degraded, money, relabel as relabelMoney } from "./money.js";
+import { notify, relabel as relabelNotify } from "./notify.js";
+import { protection, relabel as relabelProtection } from "./protection.js";
+import { queue, relabel as relabelQueue } from "./queue.js";
 import { quota, relabel as relabelQuota } from "./quota.js";
 import { closeStory } from "./story.js";
-import { queue, relabel as relabelTables, requests, tiles } from "./tables.js";
-import { clock, next, preferred, t, use } from "./words.js";
+import { relabel as relabelTables, requests, tiles } from "./tables.js";
+import { clock, t } from "./words.js";
 
-const THEMES = ["auto", "light", "dark"];
-const MEMORY = "weir-theme";
 const AGAIN = 2000; // ms until a refused connection is tried again
-const ALERTS = 6; // shown at once; the tables show all
 
 let picture = null;
+let asked = false; // a frame is under way
 let link = "connecting";
+
+// later shows the latest picture with the next frame: of pictures that come
+// faster than the reader's machine can show them, or to a page that nobody sees,
+// only the last one costs anything.
+function later() {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(() => {
+    asked = false;
+    show();
+  });
+}
 
 function show() {
   if (picture === null) return;
   setClock(picture.at);
-  const failing = broken(picture.protection);
-  banner(picture.quota, failing.length > 0);
-  alerts([...failing, ...blocked(picture.quota.keys)]);
+  alerts(picture);
   tiles(picture);
   quota(picture.quota);
+  chart(picture);
   keys(picture.quota.keys);
   protection(picture.protection);
   queue(picture.queue);
+  degraded(picture.recent);
+  cache(picture);
+  money(picture.money);
   requests(picture.requests);
   text(document.getElementById("version"), picture.version);
   text(document.getElementById("at"), clock(picture.at));
-}
-
-// banner speaks only when the state changes: it is read aloud.
-function banner(report, failing) {
-  const known = report.buckets.length > 0 || report.keys.some((k) => k.state !== "ok");
-  let state = known ? report.state : "unknown";
-  if (state === "blocked" && report.keys.some((k) => k.state === "ok")) state = "partly";
-  if (failing && state !== "blocked") state = "failing";
-  attribute(document.getElementById("banner"), "data-state", state);
-  text(document.getElementById("banner-title"), t(`state.${state}.title`));
-  text(document.getElementById("banner-text"), t(`state.${state}.text`));
-}
-
-// alerts are read aloud when one comes or its sentence changes. A time in one
-// changes every second, and is not.
-function alerts(list) {
-  const items = list.slice(0, ALERTS);
-  if (list.length > ALERTS) items.push({ id: "more", said: t("alerts.more", { n: list.length - ALERTS }) });
-  keyed(document.getElementById("alerts"), items, (a) => a.id, buildAlert, (node, a) => {
-    text(node.firstChild, a.said);
-    a.time?.(node.lastChild);
-  });
-}
-
-function buildAlert(a) {
-  const node = make("li", {}, make("span"));
-  if (a.scope) node.dataset.scope = a.scope;
-  if (a.time) node.append(" ", make("span", { class: "time", role: "timer", "aria-live": "off" }));
-  return node;
 }
 
 function linked(state) {
@@ -71,49 +60,33 @@ function linked(state) {
 
 function listen() {
   const source = new EventSource("/api/v1/events");
+  source.addEventListener("open", reseed);
   source.addEventListener("snapshot", (event) => {
     picture = JSON.parse(event.data);
     linked("live");
-    show();
+    notify(picture);
+    later();
   });
-  source.addEventListener("error", () => {
+  source.addEventListener("error", async () => {
     linked("lost");
-    if (source.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN);
+    if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
+    const session = await fetch("/api/v1/session").catch(() => null);
+    if (session?.status === 401) toLogin();
+    else setTimeout(listen, AGAIN);
   });
 }
 
-function theme(name) {
-  if (name === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = name;
-  text(document.getElementById("theme"), t(`theme.${name}`));
-}
-
-const keptTheme = () => (THEMES.includes(localStorage.getItem(MEMORY)) ? localStorage.getItem(MEMORY) : "auto");
-
-async function speak(language) {
-  await use(language);
-  const other = document.getElementById("language");
-  text(other, t("other"));
-  attribute(other, "aria-label", t("other.label"));
-  theme(keptTheme());
+function retold() {
   linked(link);
-  forget(document.getElementById("alerts"));
-  relabelKeys();
-  relabelProtection();
-  relabelQuota();
-  relabelTables();
+  for (const relabel of [
+    relabelAlerts, relabelChart, relabelKeys, relabelMoney, relabelNotify, relabelProtection, relabelQueue, relabelQuota, relabelTables,
+  ]) relabel();
   closeStory();
   show();
 }
 
-document.getElementById("language").addEventListener("click", () => speak(next()));
-document.getElementById("theme").addEventListener("click", () => {
-  const name = THEMES[(THEMES.indexOf(keptTheme()) + 1) % THEMES.length];
-  localStorage.setItem(MEMORY, name);
-  theme(name);
-});
-
 document.getElementById("story-close").addEventListener("click", closeStory);
 
-await speak(preferred());
+await frame({ retold, repaint: relabelChart });
+await wayOut();
 listen();

@@ -15,9 +15,10 @@ export function setClock(at) {
   if (Math.abs(seen - ahead) > DRIFT) ahead = seen;
 }
 
-/** countdown lets node say the whole seconds that are left until stamp. */
+/** countdown lets node say the whole seconds that are left until stamp: a time
+    of the gateway's clock, in ms or as text. */
 export function countdown(node, stamp, say) {
-  running.set(node, { until: Date.parse(stamp), say });
+  running.set(node, { until: typeof stamp === "number" ? stamp : Date.parse(stamp), say });
   tick(node);
 }
 

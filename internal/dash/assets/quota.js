@@ -1,13 +1,22 @@
 // The gauges: one card for each organization, workspace and model group, one
 // gauge in it for each limiter.
 
+import { countdown, still } from "./countdown.js";
 import { attribute, forget, keyed, make, text } from "./dom.js";
-import { seconds, short, t, whole } from "./words.js";
+import { short, t, wait, whole } from "./words.js";
 
-const POINTS = 120; // of history in a gauge, one a second
-const history = new Map();
+const POINTS = 120; // of the trace in a gauge, one a second
+const MANY = 24; // gauges from which on nothing glides
+const traces = new Map();
 
 const poolKey = (b) => [b.organization, b.workspace, b.group].join("\u0000");
+const bucketKey = (b) => `${poolKey(b)}\u0000${b.limiter}`;
+
+// Traces are drawn of those cards alone that are in view.
+const inView = new WeakSet();
+const watcher = new IntersectionObserver((entries) => {
+  for (const e of entries) e.isIntersecting ? inView.add(e.target) : inView.delete(e.target);
+}, { rootMargin: "200px" });
 
 /** quota shows the buckets of one picture. */
 export function quota(report) {
@@ -21,8 +30,10 @@ export function quota(report) {
   for (const b of report.buckets) remember(b, at);
   document.getElementById("quota-none").hidden = pools.size > 0;
   const parent = document.getElementById("quota");
-  keyed(parent, [...pools.values()], (p) => poolKey(p[0]), buildPool, (node, p) => {
-    keyed(node.querySelector(".gauges"), p, (b) => b.limiter, buildGauge, (g, b) => updateGauge(g, b, at));
+  attribute(parent, "data-many", report.buckets.length > MANY);
+  keyed(parent, [...pools.values()], (p) => poolKey(p[0]), buildPool, (card, p) => {
+    const seen = inView.has(card);
+    keyed(card.gauges, p, (b) => b.limiter, buildGauge, (g, b) => updateGauge(g, b, { at, seen }));
   });
 }
 
@@ -34,10 +45,11 @@ export function relabel() {
 function buildPool(buckets) {
   const b = buckets[0];
   const owner = [b.organization || t("pool.any"), b.workspace].filter(Boolean).join(" · ");
-  return make("article", { class: "pool" },
-    make("h3", {}, b.group),
-    make("p", { class: "owner" }, owner),
-    make("div", { class: "gauges" }));
+  const gauges = make("div", { class: "gauges" });
+  const card = make("article", { class: "pool" }, make("h3", {}, b.group), make("p", { class: "owner" }, owner), gauges);
+  card.gauges = gauges;
+  watcher.observe(card);
+  return card;
 }
 
 function buildGauge(b) {
@@ -45,69 +57,83 @@ function buildGauge(b) {
   svg.setAttribute("viewBox", `0 0 ${POINTS} 100`);
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("aria-hidden", "true");
-  svg.append(document.createElementNS("http://www.w3.org/2000/svg", "path"));
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  svg.append(path);
   const name = t(`limiter.${b.limiter}`);
-  return make("div", {
+  const parts = {
+    path,
+    level: make("b"), of: make("span", { class: "of dim" }),
+    sure: make("div", { class: "sure" }), maybe: make("div", { class: "maybe" }),
+    when: make("span", { class: "when" }), reserved: make("span", { class: "reserved" }), source: make("span", { class: "source" }),
+  };
+  parts.meter = make("div", { class: "track", role: "meter", "aria-label": `${b.group}: ${name}`, "aria-valuemin": 0 }, svg, parts.sure, parts.maybe);
+  const node = make("div", {
     class: "gauge",
     "data-organization": b.organization,
     "data-workspace": b.workspace,
     "data-group": b.group,
     "data-limiter": b.limiter,
   },
-  make("div", { class: "gauge-head" }, make("span", {}, name), make("span", {}, make("b"), " ", make("span", { class: "of dim" }))),
-  make("div", { class: "track", role: "meter", "aria-label": `${b.group}: ${name}`, "aria-valuemin": 0 },
-    svg, make("div", { class: "sure" }), make("div", { class: "maybe" })),
-  make("div", { class: "gauge-foot" }, make("span", { class: "when" }), make("span", { class: "reserved" }), make("span", { class: "source" })));
+  make("div", { class: "gauge-head" }, make("span", {}, name), make("span", {}, parts.level, " ", parts.of)),
+  parts.meter,
+  make("div", { class: "gauge-foot" }, parts.when, parts.reserved, parts.source));
+  node.parts = parts;
+  return node;
 }
 
-function updateGauge(node, b, at) {
+function updateGauge(node, b, { at, seen }) {
+  const { parts } = node;
   for (const field of ["remaining", "limit", "low", "high", "reserved"]) attribute(node, `data-${field}`, b[field]);
   const share = b.limit > 0 ? b.remaining / b.limit : 0;
   const level = b.limit <= 0 ? "unknown" : share <= 0 ? "out" : share < 0.1 ? "low" : "good";
   attribute(node, "data-level", level);
-  text(node.querySelector("b"), short(b.remaining));
-  text(node.querySelector(".of"), b.limit > 0 ? t("gauge.of", { limit: short(b.limit) }) : t("gauge.unknown"));
-  text(node.querySelector(".when"), when(b, at));
-  text(node.querySelector(".reserved"), b.reserved > 0 ? t("gauge.reserved", { n: short(b.reserved) }) : "");
-  text(node.querySelector(".source"), b.source ? t(`source.${b.source}`) : "");
+  text(parts.level, short(b.remaining));
+  text(parts.of, b.limit > 0 ? t("gauge.of", { limit: short(b.limit) }) : t("gauge.unknown"));
+  forecast(parts.when, b, at);
+  text(parts.reserved, b.reserved > 0 ? t("gauge.reserved", { n: short(b.reserved) }) : "");
+  text(parts.source, b.source ? t(`source.${b.source}`) : "");
 
-  const meter = node.querySelector(".track");
-  attribute(meter, "aria-valuemax", Math.max(b.limit, 0));
-  attribute(meter, "aria-valuenow", clamp(b.remaining, 0, Math.max(b.limit, 0)));
-  attribute(meter, "aria-valuetext", t("gauge.value", {
+  attribute(parts.meter, "aria-valuemax", Math.max(b.limit, 0));
+  attribute(parts.meter, "aria-valuenow", clamp(b.remaining, 0, Math.max(b.limit, 0)));
+  attribute(parts.meter, "aria-valuetext", t("gauge.value", {
     remaining: whole(b.remaining), limit: whole(b.limit), low: whole(b.low), high: whole(b.high),
   }));
-
-  const low = percent(b.low, b.limit);
-  node.querySelector(".sure").style.width = `${low}%`;
-  const maybe = node.querySelector(".maybe");
-  maybe.style.left = `${low}%`;
-  maybe.style.width = `${Math.max(percent(b.high, b.limit) - low, 0)}%`;
-  attribute(node.querySelector("path"), "d", outline(history.get(bucketKey(b)).points));
+  band(parts, b);
+  if (seen) attribute(parts.path, "d", outline(traces.get(bucketKey(b)).points));
 }
 
-// when says where the level is going, in the reader's time.
-function when(b, at) {
-  if (b.limit <= 0) return "";
-  if (b.remaining <= 0) return t("gauge.isempty");
-  if (b.empty_in_s !== null && b.empty_in_s !== undefined) return t("gauge.empty", { time: seconds(b.empty_in_s) });
-  const full = Date.parse(b.full_at);
-  if (b.remaining >= b.limit) return t("gauge.isfull");
-  if (!(full > at)) return "";
-  return t("gauge.full", { time: seconds((full - at) / 1000) });
+// band draws the belief: certainly left up to low, perhaps up to high. Both are
+// scaled, not resized, which costs no layout.
+function band({ sure, maybe }, b) {
+  const low = fraction(b.low, b.limit);
+  scale(sure, `scaleX(${low})`);
+  scale(maybe, `translateX(${(100 * low).toFixed(2)}%) scaleX(${Math.max(fraction(b.high, b.limit) - low, 0).toFixed(4)})`);
 }
 
-const bucketKey = (b) => `${poolKey(b)}\u0000${b.limiter}`;
+function scale(node, transform) {
+  if (node.scaled !== transform) node.style.transform = node.scaled = transform;
+}
+
+// forecast says where the level is going, in the reader's time.
+function forecast(node, b, at) {
+  if (b.limit <= 0) still(node, "");
+  else if (b.remaining <= 0) still(node, t("gauge.isempty"));
+  else if (b.empty_in_s !== null && b.empty_in_s !== undefined) {
+    countdown(node, at + 1000 * b.empty_in_s, (left) => t("gauge.empty", { time: wait(left) }));
+  } else if (b.remaining >= b.limit) still(node, t("gauge.isfull"));
+  else if (Date.parse(b.full_at) > at) countdown(node, b.full_at, (left) => t("gauge.full", { time: wait(left) }));
+  else still(node, "");
+}
 
 // remember keeps one point a second of each bucket.
 function remember(b, at) {
   const k = bucketKey(b);
-  const h = history.get(k) ?? { last: 0, points: [] };
-  history.set(k, h);
-  if (at - h.last < 900 && h.points.length > 0) return;
-  h.last = at;
-  h.points.push(clamp(b.limit > 0 ? b.remaining / b.limit : 0, 0, 1));
-  if (h.points.length > POINTS) h.points.shift();
+  const trace = traces.get(k) ?? { last: 0, points: [] };
+  traces.set(k, trace);
+  if (at - trace.last < 900 && trace.points.length > 0) return;
+  trace.last = at;
+  trace.points.push(fraction(b.remaining, b.limit));
+  if (trace.points.length > POINTS) trace.points.shift();
 }
 
 function outline(points) {
@@ -117,4 +143,4 @@ function outline(points) {
 }
 
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
-const percent = (n, limit) => (limit > 0 ? clamp((100 * n) / limit, 0, 100) : 0);
+const fraction = (n, limit) => (limit > 0 ? clamp(n / limit, 0, 1) : 0);

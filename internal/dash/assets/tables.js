@@ -1,10 +1,8 @@
-// The queue by lane, the latest requests, and the tiles above them.
+// The latest requests, and the tiles above everything.
 
-import { attribute, forget, keyed, make, text } from "./dom.js";
+import { forget, keyed, make, text } from "./dom.js";
 import { openStory } from "./story.js";
 import { clock, seconds, short, t, whole } from "./words.js";
-
-const CLASSES = ["interactive", "normal", "batch"]; // the most urgent first
 
 /** body is where the rows of a table go. */
 export const body = (id) => document.querySelector(`#${id} tbody`);
@@ -24,36 +22,6 @@ export function tiles(picture) {
   keyed(document.getElementById("tiles"), items, ([k]) => k,
     ([k]) => make("div", { "data-tile": k }, make("dt", {}, t(`tile.${k}`)), make("dd")),
     (node, [, value]) => text(node.querySelector("dd"), value));
-}
-
-/** queue shows one row for each lane. */
-export function queue(report) {
-  const lanes = report.lanes;
-  document.getElementById("queue-none").hidden = lanes.length > 0;
-  document.getElementById("queue").parentElement.hidden = lanes.length === 0;
-  keyed(body("queue"), lanes, (l) => `${l.organization}\u0000${l.group}`, buildLane, updateLane);
-}
-
-function buildLane(l) {
-  const row = make("tr", { "data-organization": l.organization, "data-group": l.group },
-    cell("lane", "lane"), cell("waiting", "num"), cell("inflight", "num"), cell("oldest", "num"),
-    cell("head", "num"), cell("bound"), cell("classes", "wide"));
-  const owner = l.organization.length > 13 ? `${l.organization.slice(0, 8)}…` : l.organization;
-  row.cells[0].append(l.group, make("small", { title: l.organization }, owner));
-  return row;
-}
-
-function updateLane(row, l) {
-  attribute(row, "data-waiting", l.waiting);
-  attribute(row, "data-in-flight", l.in_flight);
-  text(row.cells[1], whole(l.waiting));
-  text(row.cells[2], whole(l.in_flight));
-  text(row.cells[3], l.waiting > 0 ? seconds(l.oldest_wait_s) : "–");
-  text(row.cells[4], seconds(l.head_in_s));
-  text(row.cells[5], l.bound_by ? t(`limiter.${l.bound_by}`) : "–");
-  const classes = CLASSES.map((name) => [name, l.by_class?.[name] ?? 0]).filter(([, n]) => n > 0);
-  keyed(row.cells[6], classes, ([name]) => name, () => make("span", { class: "chip" }),
-    (chip, [name, n]) => text(chip, `${t(`class.${name}`)} ${whole(n)}`));
 }
 
 /** requests shows the newest calls; a row never changes once it is there. */
@@ -82,6 +50,8 @@ function buildRequest(r) {
   if (r.id) row.cells[0].replaceChildren(storyButton(r));
   const said = r.outcome === "ok" ? outcome : `${outcome} · ${r.reason || r.status}`;
   row.cells[1].append(make("span", { class: "outcome", "data-outcome": r.outcome }, said));
+  if (r.degraded) row.cells[3].append(" ", make("span", { class: "chip", title: r.degraded }, t("degraded.chip")));
+  if (r.cost_usd) row.cells[6].append(" ", make("small", {}, `$${r.cost_usd}`));
   return row;
 }
 
@@ -98,6 +68,6 @@ export function cell(column, className = "") {
 
 /** relabel makes the next picture build everything anew. */
 export function relabel() {
-  for (const id of ["queue", "requests"]) forget(body(id));
+  forget(body("requests"));
   forget(document.getElementById("tiles"));
 }

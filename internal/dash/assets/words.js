@@ -5,7 +5,10 @@ const LANGUAGES = ["en", "zh"];
 const MEMORY = "weir-language";
 
 let words = {};
-let language = "en";
+let spoken = "en";
+
+/** language is the one in use. */
+export const language = () => spoken;
 
 /** language that the reader chose, or the browser asks for. */
 export function preferred() {
@@ -23,16 +26,20 @@ export function preferred() {
 export async function use(name) {
   const answer = await fetch(`/assets/${name}.json`);
   words = await answer.json();
-  language = name;
+  spoken = name;
+  numbers = new Intl.NumberFormat(name);
   document.documentElement.lang = name === "zh" ? "zh-CN" : name;
   for (const node of document.querySelectorAll("[data-t]")) {
     node.textContent = t(node.dataset.t);
+  }
+  for (const node of document.querySelectorAll("[data-t-hint]")) {
+    node.placeholder = t(node.dataset.tHint);
   }
 }
 
 /** next is the language that the switch leads to; choosing it is remembered. */
 export function next() {
-  const name = LANGUAGES[(LANGUAGES.indexOf(language) + 1) % LANGUAGES.length];
+  const name = LANGUAGES[(LANGUAGES.indexOf(spoken) + 1) % LANGUAGES.length];
   localStorage.setItem(MEMORY, name);
   return name;
 }
@@ -43,12 +50,16 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
 }
 
+// Making a format takes a hundred times as long as using it.
+let numbers = new Intl.NumberFormat("en");
+const thousands = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 0 });
+const millions = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
+
 /** whole is a number in full; short is one that fits a gauge. */
-export const whole = (n) => new Intl.NumberFormat(language).format(n);
+export const whole = (n) => numbers.format(n);
 
 // Chinese counts in ten thousands, but token limits are read in k and M.
-export const short = (n) =>
-  new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: Math.abs(n) < 1e6 ? 0 : 2 }).format(n);
+export const short = (n) => (Math.abs(n) < 1e6 ? thousands : millions).format(n);
 
 /** seconds as people say them. */
 export function seconds(s) {
@@ -68,5 +79,5 @@ export const wait = (s) => (s < 60 ? `${s} s` : seconds(s));
 export function clock(stamp) {
   const at = new Date(stamp);
   const today = at.toDateString() === new Date().toDateString();
-  return at.toLocaleString(language === "zh" ? "zh-CN" : language, today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
+  return at.toLocaleString(spoken === "zh" ? "zh-CN" : spoken, today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
 }

@@ -1,0 +1,45 @@
+package call
+
+import "time"
+
+// MoneyReport is what the calls of the ledger's present period have cost.
+// Amounts are decimal strings in US dollars, such as "12.3400", so that no
+// reader rounds them.
+type MoneyReport struct {
+	At      time.Time      `json:"at"`
+	Since   time.Time      `json:"since"`
+	Total   MoneyRow       `json:"total"`
+	Tenants []MoneyRow     `json:"tenants"` // the most expensive first
+	Models  []MoneyRow     `json:"models"`  // the most expensive first
+	Days    []MoneyRow     `json:"days"`    // the latest first; Name is the date
+	Budgets []BudgetReport `json:"budgets"`
+}
+
+// MoneyRow is the sum over one tenant, model or day.
+type MoneyRow struct {
+	Name     string `json:"name"`
+	Requests int64  `json:"requests"`
+	Input    Tokens `json:"input_tokens"` // all of it, cached or not
+	Output   Tokens `json:"output_tokens"`
+	Cost     string `json:"cost_usd"`
+}
+
+// BudgetReport is one budget and how far it is used.
+type BudgetReport struct {
+	Name    string     `json:"name"`
+	Limit   string     `json:"limit_usd"`
+	Spent   string     `json:"spent_usd"`
+	Share   float64    `json:"share"`              // spent of the limit
+	ResetAt *time.Time `json:"reset_at,omitempty"` // nil: never by itself
+}
+
+// CacheReport is what the gateway's own cache of answers holds and has saved.
+type CacheReport struct {
+	At      time.Time `json:"at"`
+	Entries int64     `json:"entries"`
+	Bytes   int64     `json:"bytes"`
+	Hits    uint64    `json:"hits"`
+	Misses  uint64    `json:"misses"`
+	Joins   uint64    `json:"joins"` // calls that shared the answer to another one under way
+	Saved   Tokens    `json:"saved_tokens"`
+}

@@ -42,25 +42,50 @@ export async function stop(program) {
   await ended;
 }
 
-/** Opens address in a browser with a profile of its own. */
-export async function browse(address) {
+/** Starts the stage and resolves to the address of each state, and how to stop it. */
+export async function stage() {
+  const program = spawn(process.env.STAGE_BIN, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const addresses = {};
+  await new Promise((resolve, reject) => {
+    let said = '';
+    program.on('error', reject);
+    program.on('exit', (code) => reject(new Error(`the stage ended with ${code}`)));
+    program.stdout.setEncoding('utf8').on('data', (chunk) => {
+      said += chunk;
+      for (const [, name, address] of said.matchAll(/^stage: (\S+) (\S+)\n/gm)) addresses[name] = address;
+      if (STATES.every((name) => addresses[name])) resolve();
+    });
+  });
+  const close = () => new Promise((resolve) => {
+    program.once('exit', resolve);
+    program.stdin.end();
+  });
+  return { addresses, close };
+}
+
+const STATES = ['empty', 'busy', 'outage', 'blocked', 'crowd', 'keyed', 'login'];
+
+/** Opens address in a browser with a profile of its own, whose options may be given. */
+export async function browse(address, options = {}) {
   const faults = [];
   const profile = await mkdtemp(join(tmpdir(), 'weir-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     headless: true,
     args: flags,
+    locale: 'en',
+    ...options,
   });
   const page = await context.newPage();
   page.on('pageerror', (error) => faults.push(String(error)));
   page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
   page.on('request', (request) => {
-    if (new URL(request.url()).origin !== address) faults.push(`asks another host: ${request.url()}`);
+    if (new URL(request.url()).origin !== new URL(address).origin) faults.push(`asks another host: ${request.url()}`);
   });
   await page.goto(address);
   const close = async () => {
     await context.close();
     await rm(profile, { recursive: true, force: true });
   };
-  return { page, faults, close };
+  return { page, context, profile, faults, close };
 }

@@ -44,6 +44,8 @@ func mayImport(dir string) (allowed []string, known bool) {
 		return []string{"call", "internal/memnet", "sim", "weir"}, true
 	case dir == "conformance/docs": // runs the documents, through the binary alone
 		return nil, true
+	case dir == "conformance/browser/stage": // the page in every state
+		return []string{"call", "internal/dash"}, true
 	case dir == "conformance/refusals/serve":
 		return []string{"conformance/refusals"}, true
 	case dir == "weir":

@@ -7,8 +7,9 @@ import { seconds, short, t, whole } from "./words.js";
 
 const SPAN = 1800; // s
 const STEP = 5; // s between points; the last one moves with each picture
+const SHORTEST = 300; // s that are shown even if less is known
 const HEIGHT = 220;
-const EVERY = 900; // ms between drawings
+const EVERY = 1900; // ms between drawings
 
 const node = (id) => document.getElementById(id);
 const poolKey = (b) => [b.organization, b.workspace, b.group].join("\u0000");
@@ -120,9 +121,9 @@ function build() {
   plot = new uPlot({
     width: Math.max(box.clientWidth, 200), height: HEIGHT,
     cursor: { drag: { x: false, y: false } },
-    scales: { x: { time: true }, y: { range: (u, low, high) => [Math.min(0, low ?? 0), 1.05 * (high || 1)] }, queue: { range: (u, low, high) => [0, Math.max(4, 1.1 * (high ?? 0))] } },
+    scales: { x: { time: true, range: (u, from, to) => [Math.min(from, to - SHORTEST), to] }, y: { range: (u, low, high) => [Math.min(0, low ?? 0), 1.05 * (high || 1)] }, queue: { range: (u, low, high) => [0, Math.max(4, 1.1 * (high ?? 0))] } },
     axes: [
-      axis({ values: (u, splits) => splits.map((s) => day.format(1000 * s)) }),
+      axis({ incrs: [60, 120, 300, 600, 900], space: 70, values: (u, splits) => splits.map((s) => day.format(1000 * s)) }),
       axis({ size: 56, values: (u, splits) => splits.map(short) }),
       axis({ scale: "queue", side: 1, size: 48, grid: { show: false }, values: (u, splits) => splits.map((s) => (Number.isInteger(s) ? short(s) : "")) }),
     ],

@@ -4,13 +4,16 @@
 import { text } from "./dom.js";
 
 const EVERY = 250; // ms
+const FRESH = 700; // ms for which a picture's own figures will do
 const DRIFT = 500; // ms that a picture may be late without the clock being set
 
 const running = new Map(); // node: what it counts down to, and how it says so
 let ahead = 0; // ms of the gateway's clock before the reader's
+let pictured = -Infinity; // when the last picture came
 
 /** setClock learns the gateway's time from a picture. */
 export function setClock(at) {
+  pictured = performance.now();
   const seen = Date.parse(at) - Date.now();
   if (Math.abs(seen - ahead) > DRIFT) ahead = seen;
 }
@@ -34,6 +37,7 @@ function tick(node) {
 }
 
 setInterval(() => {
+  if (performance.now() - pictured < FRESH) return; // nothing is drawn that the next picture draws
   for (const node of running.keys()) {
     if (node.isConnected) tick(node);
     else running.delete(node);

@@ -7,12 +7,15 @@ import { short, t, wait, whole } from "./words.js";
 
 const POINTS = 120; // of the trace in a gauge, one a second
 const MANY = 24; // gauges from which on nothing glides
+const FOURTH = 4;
 const traces = new Map();
+let pictures = 0;
 
 const poolKey = (b) => [b.organization, b.workspace, b.group].join("\u0000");
 const bucketKey = (b) => `${poolKey(b)}\u0000${b.limiter}`;
 
-// Traces are drawn of those cards alone that are in view.
+// Cards out of view show each new level, but the rest of them is brought up to
+// date with every fourth picture alone, and no trace is drawn.
 const inView = new WeakSet();
 const watcher = new IntersectionObserver((entries) => {
   for (const e of entries) e.isIntersecting ? inView.add(e.target) : inView.delete(e.target);
@@ -31,9 +34,10 @@ export function quota(report) {
   document.getElementById("quota-none").hidden = pools.size > 0;
   const parent = document.getElementById("quota");
   attribute(parent, "data-many", report.buckets.length > MANY);
+  const all = pictures++ % FOURTH === 0;
   keyed(parent, [...pools.values()], (p) => poolKey(p[0]), buildPool, (card, p) => {
     const seen = inView.has(card);
-    keyed(card.gauges, p, (b) => b.limiter, buildGauge, (g, b) => updateGauge(g, b, { at, seen }));
+    keyed(card.gauges, p, (b) => b.limiter, buildGauge, (g, b) => updateGauge(g, b, { at, seen, all }));
   });
 }
 
@@ -81,13 +85,15 @@ function buildGauge(b) {
   return node;
 }
 
-function updateGauge(node, b, { at, seen }) {
+function updateGauge(node, b, { at, seen, all }) {
   const { parts } = node;
-  for (const field of ["remaining", "limit", "low", "high", "reserved"]) attribute(node, `data-${field}`, b[field]);
+  attribute(node, "data-remaining", b.remaining);
+  attribute(node, "data-limit", b.limit);
+  text(parts.level, short(b.remaining));
+  if (!seen && !all && parts.when.hasChildNodes()) return;
   const share = b.limit > 0 ? b.remaining / b.limit : 0;
   const level = b.limit <= 0 ? "unknown" : share <= 0 ? "out" : share < 0.1 ? "low" : "good";
   attribute(node, "data-level", level);
-  text(parts.level, short(b.remaining));
   text(parts.of, b.limit > 0 ? t("gauge.of", { limit: short(b.limit) }) : t("gauge.unknown"));
   forecast(parts.when, b, at);
   text(parts.reserved, b.reserved > 0 ? t("gauge.reserved", { n: short(b.reserved) }) : "");

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/dash"
+)
+
+// outage is a gateway whose upstream fails for one model.
+func outage(began time.Time) dash.Source {
+	s := small(began)
+	s.Protection = func() call.ProtectionReport {
+		now := time.Now()
+		retry := now.Truncate(10 * time.Second).Add(10 * time.Second)
+		return call.ProtectionReport{
+			At: now,
+			Breakers: []call.BreakerReport{
+				{Scope: "api.anthropic.com/claude-opus-5", State: "open", Since: began, Rule: "outage", Cause: "failing", RetryAt: &retry, Opened: 3},
+				{Scope: "api.anthropic.com/claude-sonnet-5", State: "closed", Since: began, Opened: 1},
+			},
+			Rules: []call.RuleReport{{Rule: "per-tenant", Kind: "hotspot", Resource: "messages", Refused: 12}},
+		}
+	}
+	return s
+}
+
+// blocked is a gateway one of whose accounts has reached its monthly cap.
+func blocked(began time.Time) dash.Source {
+	s := small(began)
+	s.Quota = func() call.QuotaReport {
+		r := quota(began, time.Now(), smallPlaces)
+		until := began.AddDate(0, 0, 6)
+		r.State = "blocked"
+		r.Keys = append(r.Keys, call.KeyReport{
+			Name: "second", Organization: smallPlaces[2].organization, State: "blocked", Reason: "spend_cap", Block: "spend_cap",
+			Message: "Your organization has reached its monthly spend limit.", Since: &began, Until: &until,
+		})
+		return r
+	}
+	return s
+}
+
+// The size of the crowd: 67 lanes with three buckets each are 201 buckets.
+const (
+	crowdLanes   = 67
+	crowdWaiting = 10_000
+)
+
+// clockGroup is the lane whose first bucket tells the time: its level is the
+// millisecond at which it last changed, so that a test can tell how long a
+// change took to the page.
+const clockGroup = "clock"
+
+// changeEvery is longer than the page may take, so that no change is missed.
+const changeEvery = 1130 * time.Millisecond
+
+// crowd is the largest gateway that the page must bear.
+func crowd(began time.Time) dash.Source {
+	places := make([]place, crowdLanes)
+	for i := range places {
+		places[i] = place{organization: fmt.Sprintf("org-%02d", i/4), group: fmt.Sprintf("claude-model-%d", i%4), waiting: crowdWaiting / crowdLanes}
+	}
+	places[0].group = clockGroup
+	places[0].waiting += crowdWaiting % crowdLanes
+	s := source(began, places)
+	s.Quota = func() call.QuotaReport {
+		now := time.Now()
+		r := quota(began, now, places)
+		changed := began.Add(now.Sub(began).Truncate(changeEvery))
+		r.Buckets[0].Limit, r.Buckets[0].Remaining = 1e12, changed.UnixMilli()%1e11
+		return r
+	}
+	return s
+}

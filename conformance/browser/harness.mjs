@@ -80,7 +80,7 @@ export async function browse(address, options = {}) {
   page.on('pageerror', (error) => faults.push(String(error)));
   page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
   page.on('request', (request) => {
-    if (new URL(request.url()).origin !== new URL(address).origin) faults.push(`asks another host: ${request.url()}`);
+    if (address !== 'about:blank' && new URL(request.url()).origin !== new URL(address).origin) faults.push(`asks another host: ${request.url()}`);
   });
   await page.goto(address);
   const close = async () => {

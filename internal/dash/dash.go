@@ -81,6 +81,7 @@ func New(src Source) *Admin {
 		"/api/v1/session":           a.session,
 		"/api/v1/playground":        a.playState,
 		"/api/v1/playground/models": a.models,
+		"/api/v1/playground/place":  a.playPlace,
 		"/api/v1/openapi.json":      a.page.openAPI,
 	}
 	for path, name := range pages {

@@ -62,6 +62,16 @@ func (a *Admin) playState(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"on": a.src.Messages != nil, "asks": a.src.Asks})
 }
 
+// playPlace tells what becomes of the page's call: its place while it waits, its
+// story when it has ended, and in between that it is under way.
+func (a *Admin) playPlace(w http.ResponseWriter, req *http.Request) {
+	told := a.tell(req.URL.Query().Get("id"))
+	if told == nil {
+		told = map[string]string{"outcome": "under_way"}
+	}
+	reply(w, http.StatusOK, told)
+}
+
 // inner makes the request that goes through the front door. What belongs to the
 // admin plane, such as its cookie, stays outside.
 func (a *Admin) inner(req *http.Request, method, path string) *http.Request {

@@ -36,20 +36,27 @@ type waitingView struct {
 
 // request serves one call's story.
 func (a *Admin) request(w http.ResponseWriter, id string) {
+	if told := a.tell(id); told != nil {
+		reply(w, http.StatusOK, told)
+		return
+	}
+	fail(w, http.StatusNotFound, fmt.Sprintf("no waiting or finished request has the id %.80q: ids are those of the "+
+		"header weir-request-id, and only the latest finished ones are kept", id))
+}
+
+// tell is what there is to say of a call that has ended or waits, else nil.
+func (a *Admin) tell(id string) any {
 	if a.src.Request != nil {
 		if e, ok := a.src.Request(id); ok {
-			reply(w, http.StatusOK, a.story(e))
-			return
+			return a.story(e)
 		}
 	}
 	if a.src.Waiting != nil {
 		if waiting, ok := a.src.Waiting(id); ok {
-			reply(w, http.StatusOK, waitingView{Outcome: "waiting", WaiterReport: waiting})
-			return
+			return waitingView{Outcome: "waiting", WaiterReport: waiting}
 		}
 	}
-	fail(w, http.StatusNotFound, fmt.Sprintf("no waiting or finished request has the id %.80q: ids are those of the "+
-		"header weir-request-id, and only the latest finished ones are kept", id))
+	return nil
 }
 
 func (a *Admin) story(e call.Event) storyView {

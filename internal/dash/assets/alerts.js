@@ -40,7 +40,10 @@ function banner(report, failing) {
 // warned are the warnings that the gateway itself gives, in its own words; what
 // it warns of a breaker or a blocked key is said already.
 function warned(list) {
-  const said = (w) => w.text?.[language()] ?? w.text?.en;
+  const said = (w) => {
+    const { message, hint } = w.text?.[language()] ?? w.text?.en ?? {};
+    return [message, hint].filter(Boolean).join(" ");
+  };
   return (list ?? []).filter((w) => said(w) && !TOLD.includes(w.kind)).map((w) => ({ id: `warning ${w.id}`, said: said(w), level: w.level }));
 }
 

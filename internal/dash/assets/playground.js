@@ -38,12 +38,17 @@ function showWait() {
 // follow asks for the call's place in the queue until it is answered.
 async function follow(mine) {
   while (going === mine && !mine.speaking) {
-    const answer = await fetch(`/api/v1/requests/${encodeURIComponent(mine.id)}`).catch(() => null);
-    place = answer?.ok ? await answer.json() : null;
+    place = await fate(mine.id);
     if (place?.eta_s !== undefined && place?.eta_s !== null) place.until = Date.now() + 1000 * place.eta_s;
     if (going === mine) showWait();
     await new Promise((resolve) => setTimeout(resolve, POLL));
   }
+}
+
+// fate asks what becomes of a call: waiting, under way, or ended.
+async function fate(id) {
+  const answer = await fetch(`/api/v1/playground/place?id=${encodeURIComponent(id)}`).catch(() => null);
+  return answer?.ok ? answer.json() : null;
 }
 
 // Sending
@@ -103,10 +108,14 @@ async function finish(mine, answer) {
   }
   said.push({ role: "assistant", content: answer.text });
   bill(answer);
-  const record = mine.id ? await fetch(`/api/v1/requests/${encodeURIComponent(mine.id)}`).catch(() => null) : null;
-  if (record?.ok) {
-    answer.record = await record.json();
-    bill(answer);
+  for (let i = 0; mine.id && i < 5; i++) { // the gateway closes its book a moment later
+    const record = await fate(mine.id);
+    if (record && !["under_way", "waiting"].includes(record.outcome)) {
+      answer.record = record;
+      bill(answer);
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL / 4));
   }
 }
 

@@ -3,8 +3,6 @@ package call
 import "time"
 
 // MoneyReport is what the calls of the ledger's present period have cost.
-// Amounts are decimal strings in US dollars, such as "12.3400", so that no
-// reader rounds them.
 type MoneyReport struct {
 	At      time.Time      `json:"at"`
 	Since   time.Time      `json:"since"`
@@ -21,14 +19,14 @@ type MoneyRow struct {
 	Requests int64  `json:"requests"`
 	Input    Tokens `json:"input_tokens"` // all of it, cached or not
 	Output   Tokens `json:"output_tokens"`
-	Cost     string `json:"cost_usd"`
+	Cost     USD    `json:"cost_usd"`
 }
 
 // BudgetReport is one budget and how far it is used.
 type BudgetReport struct {
 	Name    string     `json:"name"`
-	Limit   string     `json:"limit_usd"`
-	Spent   string     `json:"spent_usd"`
+	Limit   USD        `json:"limit_usd"`
+	Spent   USD        `json:"spent_usd"`
 	Share   float64    `json:"share"`              // spent of the limit
 	ResetAt *time.Time `json:"reset_at,omitempty"` // nil: never by itself
 }

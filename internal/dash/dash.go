@@ -32,7 +32,6 @@ type Source struct {
 	Waiting    func(id string) (call.WaiterReport, bool)
 	Money      func() call.MoneyReport
 	Cache      func() call.CacheReport
-	Cost       func(call.Event) (usd string, known bool)
 	Metrics    http.Handler
 	Ready      func() error
 	Warning    func() error // what is wrong and yet keeps nobody from serving; /readyz shows it
@@ -231,7 +230,7 @@ func (a *Admin) requests(w http.ResponseWriter, req *http.Request) {
 		}
 		limit = n
 	}
-	reply(w, http.StatusOK, map[string]any{"at": time.Now(), "requests": a.latest(a.recent(), limit)})
+	reply(w, http.StatusOK, map[string]any{"at": time.Now(), "requests": latest(a.recent(), limit)})
 }
 
 func (a *Admin) config(w http.ResponseWriter, _ *http.Request) {

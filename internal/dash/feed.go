@@ -46,7 +46,7 @@ func (a *Admin) snapshot() []byte {
 		Protection: a.protectionReport(),
 		Warnings:   a.warningViews(feedWarnings),
 		Recent:     count(events, now),
-		Requests:   a.latest(events, feedRequests),
+		Requests:   latest(events, feedRequests),
 	}
 	if a.src.Money != nil {
 		s.Money = new(firstRows(a.src.Money()))

@@ -44,7 +44,7 @@ type usageView struct {
 	Exact      bool        `json:"exact"`
 }
 
-func (a *Admin) view(e call.Event) requestView {
+func view(e call.Event) requestView {
 	v := requestView{
 		ID: e.ID, At: e.At, Endpoint: endpointName(e.Endpoint), Model: e.Model,
 		Tenant: e.Tenant, Class: e.Class.String(), Stream: e.Stream,
@@ -58,10 +58,8 @@ func (a *Admin) view(e call.Event) requestView {
 		},
 		Degraded: e.Degraded.String(),
 	}
-	if a.src.Cost != nil {
-		if usd, known := a.src.Cost(e); known {
-			v.Cost = usd
-		}
+	if e.Priced {
+		v.Cost = e.Cost.String()
 	}
 	return v
 }
@@ -77,13 +75,13 @@ func endpointName(e call.Endpoint) string {
 }
 
 // latest returns at most n events, newest first.
-func (a *Admin) latest(events []call.Event, n int) []requestView {
+func latest(events []call.Event, n int) []requestView {
 	sorted := slices.SortedFunc(slices.Values(events), func(a, b call.Event) int {
 		return b.At.Compare(a.At)
 	})
 	out := make([]requestView, 0, min(n, len(sorted)))
 	for _, e := range sorted[:min(n, len(sorted))] {
-		out = append(out, a.view(e))
+		out = append(out, view(e))
 	}
 	return out
 }

@@ -48,7 +48,7 @@ func (a *Admin) request(w http.ResponseWriter, id string) {
 func (a *Admin) tell(id string) any {
 	if a.src.Request != nil {
 		if e, ok := a.src.Request(id); ok {
-			return a.story(e)
+			return story(e)
 		}
 	}
 	if a.src.Waiting != nil {
@@ -59,8 +59,8 @@ func (a *Admin) tell(id string) any {
 	return nil
 }
 
-func (a *Admin) story(e call.Event) storyView {
-	v := storyView{requestView: a.view(e), Story: make([]attemptView, 0, len(e.Story))}
+func story(e call.Event) storyView {
+	v := storyView{requestView: view(e), Story: make([]attemptView, 0, len(e.Story))}
 	longest := time.Duration(0)
 	for _, at := range e.Story {
 		if at.Wait.Took > longest {

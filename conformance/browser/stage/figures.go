@@ -33,9 +33,6 @@ var smallPlaces = []place{
 func small(began time.Time) dash.Source {
 	s := source(began, smallPlaces)
 	s.Money = func() call.MoneyReport { return money(time.Now()) }
-	s.Cost = func(e call.Event) (string, bool) {
-		return fmt.Sprintf("%.4f", float64(e.Usage.Output)*15e-6), e.Outcome == "ok"
-	}
 	s.Cache = func() call.CacheReport {
 		return call.CacheReport{At: time.Now(), Entries: 1_204, Bytes: 9 << 20, Hits: 312, Misses: 2_011, Joins: 44, Saved: 1_830_000}
 	}
@@ -142,6 +139,7 @@ func finished(id string) (call.Event, bool) {
 		Usage:    call.Usage{Input: 900, CacheRead: 1_200, CacheWrite: call.Tokens(n%4) * 100, Output: 420, Exact: true},
 		At:       time.Unix(n, 0),
 	}
+	e.Cost, e.Priced = 15*call.Dollar/1e6*call.USD(e.Usage.Output), true
 	e.Story = []call.Attempt{{At: e.At.Add(-e.Took), Wait: call.Wait{Took: e.Waited, BoundBy: "input_tokens", Ahead: 4, Behind: "search"}, Key: "main", Status: 200, Kind: "ok", Took: time.Second}}
 	switch {
 	case n%51 == 0:
@@ -157,20 +155,22 @@ func money(now time.Time) call.MoneyReport {
 	reset := day.Add(24 * time.Hour)
 	r := call.MoneyReport{
 		At: now, Since: day.AddDate(0, 0, -2),
-		Total: call.MoneyRow{Requests: 48_210, Input: 81_400_000, Output: 9_310_000, Cost: "391.27"},
+		Total: call.MoneyRow{Requests: 48_210, Input: 81_400_000, Output: 9_310_000, Cost: cents(39127)},
 		Budgets: []call.BudgetReport{
-			{Name: "all", Limit: "500.00", Spent: "391.27", Share: 0.78, ResetAt: &reset},
-			{Name: "batch-import", Limit: "120.00", Spent: "113.90", Share: 0.95, ResetAt: &reset},
+			{Name: "all", Limit: cents(50000), Spent: cents(39127), Share: 0.78, ResetAt: &reset},
+			{Name: "batch-import", Limit: cents(12000), Spent: cents(11390), Share: 0.95, ResetAt: &reset},
 		},
 	}
 	for i, name := range tenants[:4] {
-		r.Tenants = append(r.Tenants, call.MoneyRow{Name: name, Requests: int64(20_000 - 4_000*i), Input: 31_000_000, Output: 3_100_000, Cost: fmt.Sprintf("%.2f", 180.5-42.1*float64(i))})
+		r.Tenants = append(r.Tenants, call.MoneyRow{Name: name, Requests: int64(20_000 - 4_000*i), Input: 31_000_000, Output: 3_100_000, Cost: cents(18050 - 4210*i)})
 	}
 	for i, p := range smallPlaces {
-		r.Models = append(r.Models, call.MoneyRow{Name: p.group, Requests: int64(24_000 - 7_000*i), Input: 40_000_000, Output: 4_000_000, Cost: fmt.Sprintf("%.2f", 250.1-96.4*float64(i))})
+		r.Models = append(r.Models, call.MoneyRow{Name: p.group, Requests: int64(24_000 - 7_000*i), Input: 40_000_000, Output: 4_000_000, Cost: cents(25010 - 9640*i)})
 	}
 	for i := range 3 {
-		r.Days = append(r.Days, call.MoneyRow{Name: day.AddDate(0, 0, -i).Format(time.DateOnly), Requests: 16_000, Input: 27_000_000, Output: 3_000_000, Cost: fmt.Sprintf("%.2f", 130.4+3.1*float64(i))})
+		r.Days = append(r.Days, call.MoneyRow{Name: day.AddDate(0, 0, -i).Format(time.DateOnly), Requests: 16_000, Input: 27_000_000, Output: 3_000_000, Cost: cents(13040 + 310*i)})
 	}
 	return r
 }
+
+func cents(n int) call.USD { return call.USD(n) * (call.Dollar / 100) }

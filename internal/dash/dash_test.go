@@ -243,8 +243,14 @@ func TestAssetsAreKeptByTheirTag(t *testing.T) {
 // TestPageObeysItsOwnPolicy looks for what the Content-Security-Policy would
 // block, and for references that lead nowhere.
 func TestPageObeysItsOwnPolicy(t *testing.T) {
+	for path := range pages {
+		t.Run(path, func(t *testing.T) { obeys(t, path) })
+	}
+}
+
+func obeys(t *testing.T, path string) {
 	h := New(source())
-	html := get(t, h, "/").Body.String()
+	html := get(t, h, path).Body.String()
 	for name, pattern := range map[string]string{
 		"inline script":    `<script[^>]*>[^<]`,
 		"inline style":     `<style|\sstyle=`,
@@ -261,7 +267,7 @@ func TestPageObeysItsOwnPolicy(t *testing.T) {
 			t.Errorf("%s: %d", m[1], got.Code)
 		}
 	}
-	if len(seen) < 6 {
+	if len(seen) < 4 {
 		t.Errorf("only %d references found", len(seen))
 	}
 }
@@ -287,8 +293,11 @@ func TestLanguagesSayTheSameThings(t *testing.T) {
 			t.Errorf("%s: %v in English, %v in Chinese", key, a, b)
 		}
 	}
-	used := regexp.MustCompile(`data-t="([^"]+)"|\bt\("([^"]+)"`)
+	used := regexp.MustCompile(`data-t(?:-hint)?="([^"]+)"|\bt\("([^"]+)"`)
 	for name, f := range files {
+		if strings.HasPrefix(name, "vendor/") {
+			continue
+		}
 		for _, m := range used.FindAllStringSubmatch(f.body, -1) {
 			if key := m[1] + m[2]; en[key] == "" {
 				t.Errorf("%s uses %q, which has no words", name, key)

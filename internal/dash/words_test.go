@@ -67,8 +67,16 @@ func TestWhatIsComposedHasWords(t *testing.T) {
 		"cause.":        {"failing", "overloaded", "slow"},
 		"kind.":         {"flow", "isolation", "hotspot", "system"},
 		"key.":          {"ok", "blocked"},
+		"notify.":       {"on", "off", "denied"},
+		"rung.":         {"fallback"},
+		"cache.":        {"share", "read", "write", "hits", "entries", "saved"},
+		"col.money.":    {"tenants", "models", "days"},
+		"trouble.":      {"wait", "cap", "busy", "yours", "gateway"},
+		"play.":         {"user", "assistant", "key", "token"},
+		"login.":        {"wrong", "many"},
 		"col.": {
 			"key", "organization", "state", "what", "model", "opened", "why", "since", "probe", "rule", "kind", "resource", "refused",
+			"group", "position", "eta", "last", "class", "tokens.in", "asked", "served", "rung", "answers", "cost", "requests",
 		},
 	}
 	for _, state := range []string{"unknown", "ok", "tight", "exhausted", "blocked", "partly", "failing"} {

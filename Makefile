@@ -1,6 +1,6 @@
 # make test installs what it needs (as root; otherwise it says what is missing)
 # and runs every check. The parts can be run one by one.
-parts := setup build vet lint unit conformance docs browser streamlit prometheus fuzz demo
+parts := setup build vet lint unit conformance docs browser newcomer streamlit prometheus fuzz demo
 
 .PHONY: test help bench-quota bench-proxy $(parts)
 
@@ -20,6 +20,7 @@ docs: ## every block of the documents, run against the simulator
 browser: ## the page in Chromium
 prometheus: ## alert rules by promtool, and a real Prometheus that scrapes a gateway
 streamlit: ## the Streamlit package with an old version and the newest, in Chromium too
+newcomer: ## a clean clone, the README's command, and the quota moves on the page
 fuzz: ## every fuzz target for a few seconds
 demo: ## the demo: no 429 may get through
 $(parts):

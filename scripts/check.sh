@@ -32,6 +32,7 @@ part_setup() { scripts/setup.sh; }
 part_build() {
   go build -o "$bin/weir" ./cmd/weir
   go build -o "$bin/refusals" ./conformance/refusals/serve
+  go build -o "$bin/stage" ./conformance/browser/stage
   go build -C tools -o "$bin/" ./tally ./conform ./scrape
 }
 
@@ -71,7 +72,8 @@ part_conformance() {
 
 part_browser() {
   part_build
-  (cd conformance/browser && WEIR_BIN=$bin/weir node --test --test-reporter=spec --test-reporter-destination=stdout \
+  # One file at a time: one of them measures.
+  (cd conformance/browser && WEIR_BIN=$bin/weir STAGE_BIN=$bin/stage node --test --test-concurrency=1 --test-reporter=spec --test-reporter-destination=stdout \
     --test-reporter=junit --test-reporter-destination="$results/browser.xml")
   tally junit "$results" browser "$results/browser.xml"
 }
@@ -89,6 +91,11 @@ part_streamlit() {
     tally junit "$results" "streamlit-$version" "$results/streamlit-$version.xml" || status=1
   done
   return $status
+}
+
+part_newcomer() {
+  scripts/newcomer.sh
+  tally passed "$results" newcomer
 }
 
 # A count of inputs, not a time: at the end of a time, go test -fuzz now and then

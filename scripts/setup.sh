@@ -16,6 +16,8 @@ need npm npm
 need chromium chromium
 need prometheus prometheus # its service is ended below if it was not here before
 need etcd etcd-server # tests start their own; the package's service is not needed
+# The pictures and tests of the page in Chinese need characters to show.
+fc-list ':lang=zh-cn' 2>/dev/null | grep -q . || missing+=(fontconfig fonts-wqy-microhei)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
 
 if ((${#missing[@]})); then

@@ -173,12 +173,17 @@ func TestServeRefusesToStart(t *testing.T) {
 	defer taken.Close()
 	wrong := filepath.Join(t.TempDir(), "weir.yaml")
 	os.WriteFile(wrong, []byte("lissten: 127.0.0.1:1\nupstream: api\nqueue:\n  max_waiting: -5\n"), 0o600)
+	short := filepath.Join(t.TempDir(), "short.yaml")
+	os.WriteFile(short+".token", []byte("guess me"), 0o600)
+	os.WriteFile(short, []byte("admin_token: file:"+short+".token\n"), 0o600)
 	for _, c := range []struct {
 		name string
 		args []string
 		code int
 		says []string
 	}{
+		{"short-admin-token", []string{"--config", short, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, exitFailed, []string{"admin_token", "8 characters", "weir: hint: ", "openssl"}},
+		{"open-admin", []string{"--admin", "0.0.0.0:0"}, exitFailed, []string{"look into the gateway", "admin_token", "behind_tls_proxy"}},
 		{"port-taken", []string{"--listen", taken.Addr().String()}, exitFailed, []string{"weir: error: ", "address already in use", "weir: hint: ", "--listen"}},
 		{"admin-port-taken", []string{"--listen", "127.0.0.1:0", "--admin", taken.Addr().String()}, exitFailed, []string{"address already in use", "weir: hint: "}},
 		{"unknown-flag", []string{"--lissten", "x"}, exitUsage, []string{"unknown flag: --lissten", "weir: hint: run \"weir serve --help\""}},

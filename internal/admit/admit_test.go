@@ -184,6 +184,10 @@ func TestPositionAndETA(t *testing.T) {
 		if next := d.Queue(time.Now()).Lanes[0].Next; len(next) != 3 || next[0].ID != "call-0" {
 			t.Errorf("next: %+v", next)
 		}
+		lane := d.Queue(time.Now()).Lanes[0]
+		if n := len(lane.Tenants); n != 1 || lane.Tenants[0].Waiting != 3 || lane.Tenants[0].Position != 1 || *lane.Tenants[0].LastETA != *lane.Next[2].ETA {
+			t.Errorf("tenants: %+v", lane.Tenants)
+		}
 		wg.Wait()
 		for i := range 3 {
 			if off := math.Abs(went[i].Seconds() - foretold[i]); off > 3 {

@@ -94,6 +94,15 @@ describe('every page in every state', () => {
     }
   }
 
+  test('would be found out otherwise', async (t) => {
+    const browser = await browse(running.addresses.empty);
+    t.after(() => browser.close());
+    await browser.page.evaluate(() => document.querySelector('main').append(new Image()));
+    await browser.page.evaluate(axe);
+    const { violations } = await browser.page.evaluate(() => window.axe.run());
+    assert.ok(violations.some((v) => v.id === 'image-alt' && v.impact === 'critical'));
+  });
+
   test('is reached by the keyboard alone', async (t) => {
     const browser = await browse(running.addresses.busy);
     t.after(() => browser.close());

@@ -7,7 +7,7 @@ import { seconds, short, t, whole } from "./words.js";
 
 const SPAN = 1800; // s
 const STEP = 5; // s between points; the last one moves with each picture
-const SHORTEST = 300; // s that are shown even if less is known
+const SHORTEST = 120; // s that are shown even if less is known
 const HEIGHT = 220;
 const EVERY = 1900; // ms between drawings
 

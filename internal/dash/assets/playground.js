@@ -31,7 +31,7 @@ function showWait() {
   if (waits && place.eta_s !== null && place.eta_s !== undefined) countdown(node("wait-clock"), place.until, (left) => (left > 0 ? wait(left) : t("queue.now")));
   else {
     const { began } = going;
-    countdown(node("wait-clock"), began, () => `${Math.floor((Date.now() - began) / 1000)} s`);
+    countdown(node("wait-clock"), began, () => wait(Math.floor((Date.now() - began) / 1000)));
   }
 }
 

@@ -64,16 +64,16 @@ export const short = (n) => (Math.abs(n) < 1e6 ? thousands : millions).format(n)
 /** seconds as people say them. */
 export function seconds(s) {
   if (s === null || s === undefined || !Number.isFinite(s)) return "–";
-  if (s < 0.0005) return "0 s";
-  if (s < 1) return `${Math.round(s * 1000)} ms`;
-  if (s < 60) return `${s.toFixed(1)} s`;
-  const whole = Math.round(s);
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  if (s < 0.0005) return t("time.s", { n: 0 });
+  if (s < 1) return t("time.ms", { n: Math.round(s * 1000) });
+  if (s < 60) return t("time.s", { n: s.toFixed(1) });
+  const all = Math.round(s);
+  if (all < 3600) return t("time.min", { m: Math.floor(all / 60), s: all % 60 });
+  return t("time.h", { h: Math.floor(all / 3600), m: Math.floor((all % 3600) / 60) });
 }
 
 /** wait is a time in whole seconds, for countdowns. */
-export const wait = (s) => (s < 60 ? `${s} s` : seconds(s));
+export const wait = (s) => (s < 60 ? t("time.s", { n: s }) : seconds(s));
 
 /** clock is the time of day, or the date too if it is another day. */
 export function clock(stamp) {

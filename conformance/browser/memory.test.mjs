@@ -18,7 +18,12 @@ describe('what the page keeps', () => {
     await running?.close();
   });
 
-  const drawn = () => page.waitForFunction(() => document.querySelector('#history-chart canvas') && /^Chart of the last/.test(document.querySelector('#history-chart').getAttribute('aria-label')));
+  const drawn = async () => {
+    await page.locator('#history').waitFor();
+    await page.locator('#history-pool').scrollIntoViewIfNeeded();
+    await page.locator('#history-chart').scrollIntoViewIfNeeded();
+    await page.waitForFunction(() => document.querySelector('#history-chart canvas') && /^Chart of the last/.test(document.querySelector('#history-chart').getAttribute('aria-label')));
+  };
 
   test('the history, over a reload', async () => {
     await drawn();

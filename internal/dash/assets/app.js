@@ -18,9 +18,29 @@ import { clock, t } from "./words.js";
 
 const AGAIN = 2000; // ms until a refused connection is tried again
 
+const FOURTH = 4;
+
 let picture = null;
+let shown = 0;
 let asked = false; // a frame is under way
 let link = "connecting";
+
+// What is below the window is brought up to date with every fourth picture, and
+// at once when it comes into view.
+const parts = [
+  ["keys-part", () => keys(picture.quota.keys)],
+  ["protection", () => protection(picture.protection)],
+  ["queue-section", () => queue(picture.queue)],
+  ["degraded-part", () => degraded(picture.recent)],
+  ["cache-part", () => cache(picture)],
+  ["money-part", () => money(picture.money)],
+  ["requests-section", () => requests(picture.requests)],
+];
+const inView = new WeakSet();
+const watcher = new IntersectionObserver((entries) => {
+  for (const e of entries) e.isIntersecting ? inView.add(e.target) : inView.delete(e.target);
+  later();
+}, { rootMargin: "200px" });
 
 // later shows the latest picture with the next frame: of pictures that come
 // faster than the reader's machine can show them, or to a page that nobody sees,
@@ -41,13 +61,11 @@ function show() {
   tiles(picture);
   quota(picture.quota);
   chart(picture);
-  keys(picture.quota.keys);
-  protection(picture.protection);
-  queue(picture.queue);
-  degraded(picture.recent);
-  cache(picture);
-  money(picture.money);
-  requests(picture.requests);
+  const all = shown++ % FOURTH === 0;
+  for (const [id, tell] of parts) {
+    const section = document.getElementById(id);
+    if (all || section.hidden || inView.has(section)) tell();
+  }
   text(document.getElementById("version"), picture.version);
   text(document.getElementById("at"), clock(picture.at));
 }
@@ -82,11 +100,13 @@ function retold() {
     relabelAlerts, relabelChart, relabelKeys, relabelMoney, relabelNotify, relabelProtection, relabelQueue, relabelQuota, relabelTables,
   ]) relabel();
   closeStory();
+  shown = 0;
   show();
 }
 
 document.getElementById("story-close").addEventListener("click", closeStory);
 
+for (const [id] of parts) watcher.observe(document.getElementById(id));
 await frame({ retold, repaint: relabelChart });
 await wayOut();
 listen();

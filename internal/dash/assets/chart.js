@@ -20,6 +20,7 @@ let data = [[], [], [], []]; // times, level, limit, waiting
 let seeded = ""; // the choice that data belongs to
 let asking = false;
 let drawn = 0;
+let inView = false; // what nobody sees is not drawn
 
 /** chart shows one picture, and offers what can be chosen. */
 export function chart(picture) {
@@ -87,9 +88,10 @@ function append(at, values) {
 
 function draw() {
   drawn = performance.now();
+  describe();
+  if (!inView) return;
   if (plot === null) build();
   plot.setData(data);
-  describe();
 }
 
 // describe says in words what the picture shows, for whoever does not see it.
@@ -145,4 +147,8 @@ export function relabel() {
 }
 
 new ResizeObserver(([box]) => plot?.setSize({ width: Math.max(box.contentRect.width, 200), height: HEIGHT })).observe(node("history-chart"));
+new IntersectionObserver(([box]) => {
+  inView = box.isIntersecting;
+  drawn = 0;
+}).observe(node("history-chart"));
 node("history-pool").addEventListener("change", (event) => (chosen = event.target.value));

@@ -48,6 +48,19 @@ describe('what the page keeps', () => {
     assert.match(await page.locator('#history-now').textContent(), /^Now [\d,]+ of 450,000 left, \d+ waiting$/);
   });
 
+  test('the warnings of the gateway, in both languages', async () => {
+    const { warnings } = await (await fetch(`${running.addresses.outage}/api/v1/warnings`)).json();
+    assert.equal(warnings.length, 2);
+    const said = () => page.locator('#alerts li span:first-child').allTextContents();
+    for (const language of ['en', 'zh']) {
+      await page.waitForFunction((l) => document.documentElement.lang.startsWith(l) && document.querySelectorAll('#alerts li').length >= 3, language);
+      const all = await said();
+      for (const w of warnings) assert.ok(all.some((x) => x.includes(w.text[language].message)), `${w.text[language].message} is not among ${all}`);
+      await page.locator('#language').click();
+    }
+    await page.waitForFunction(() => document.documentElement.lang === 'en' && document.querySelector('#alerts li'));
+  });
+
   test('the choice of another limit and pool', async () => {
     await page.locator('#history-limiter').selectOption('requests');
     await page.waitForFunction(() => document.querySelector('#history-now').textContent.includes('of 1,000 left'));

@@ -15,7 +15,7 @@ func BenchmarkWarnings(b *testing.B) {
 	for i := range list {
 		list[i] = call.Warning{ID: fmt.Sprint(i), Kind: call.QuotaLow, Group: "claude-sonnet-5", Limiter: "input_tokens", Threshold: 10, Left: &left}
 	}
-	a := &admin{src: Source{Warnings: func() []call.Warning { return list }}}
+	a := &Admin{src: Source{Warnings: func() []call.Warning { return list }}}
 	for b.Loop() {
 		if n := len(a.warningViews(feedWarnings)); n != feedWarnings {
 			b.Fatal(n)
@@ -33,7 +33,7 @@ func TestTheStreamHasTheWorstOnly(t *testing.T) {
 	if n := strings.Count(get(t, h, "/api/v1/warnings").Body.String(), `"zh":`); n != 200 {
 		t.Errorf("%d warnings, want all 200", n)
 	}
-	if n := len((&admin{src: src}).warningViews(feedWarnings)); n != feedWarnings {
+	if n := len((&Admin{src: src}).warningViews(feedWarnings)); n != feedWarnings {
 		t.Errorf("%d in a snapshot, want %d", n, feedWarnings)
 	}
 }

@@ -33,6 +33,7 @@ var smallPlaces = []place{
 func small(began time.Time) dash.Source {
 	s := source(began, smallPlaces)
 	s.Money = func() call.MoneyReport { return money(time.Now()) }
+	s.Warnings = func() []call.Warning { return warnings(began) }
 	s.Cache = func() call.CacheReport {
 		return call.CacheReport{At: time.Now(), Entries: 1_204, Bytes: 9 << 20, Hits: 312, Misses: 2_011, Joins: 44, Saved: 1_830_000}
 	}

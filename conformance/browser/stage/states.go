@@ -42,6 +42,18 @@ func blocked(began time.Time) dash.Source {
 	return s
 }
 
+// warnings are what a gateway with plenty to do warns of.
+func warnings(began time.Time) []call.Warning {
+	left := 0.09
+	return []call.Warning{
+		{
+			ID: "quota/sonnet", Kind: call.QuotaLow, Level: call.Urgent, Since: began,
+			Organization: smallPlaces[1].organization, Group: "claude-sonnet-5", Limiter: "input_tokens", Threshold: 10, Left: &left,
+		},
+		{ID: "budget/batch-import", Kind: call.BudgetLow, Level: call.Notice, Since: began, Scope: "batch-import", Tenant: "batch-import", Threshold: 80, Left: new(0.05)},
+	}
+}
+
 // The size of the crowd: 67 lanes with three buckets each are 201 buckets.
 const (
 	crowdLanes   = 67

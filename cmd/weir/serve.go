@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weir-gateway/weir/internal/config"
-	"github.com/weir-gateway/weir/internal/dash"
 	"github.com/weir-gateway/weir/internal/sentinel"
 	"github.com/weir-gateway/weir/weir"
 )
@@ -75,80 +74,22 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 	if err != nil {
 		return err
 	}
-	log := f.logger(e)
-	guard, err := sentinel.NewProtection(sentinel.Rules{})
-	if err != nil {
-		return err
-	}
-	defer guard.Close()
-	notifier, err := newNotifier(c, e, log)
-	if err != nil {
-		return err
-	}
-	opts, stopTraces, err := traces(ctx, e, log)
-	if err != nil {
-		return err
-	}
-	defer stopTraces()
-	g, err := newGateway(c, e, log, append(opts, weir.WithProtection(guard), weir.WithNotifier(notifier))...)
-	if err != nil {
-		return err
-	}
-	defer g.Close()
-	book := &rulebook{gateway: g, guard: guard}
-	if err := book.open(ctx, c, e, log); err != nil {
-		return err
-	}
-	data, err := listen(c.Listen)
-	if err != nil {
-		return err
-	}
-	defer data.Close()
-	defer beside(ctx, notifier.Run)()
-	defer beside(ctx, g.Run)()
-	defer beside(ctx, book.run)()
-	defer beside(ctx, (&reloader{env: e, flags: f, gateway: g, rules: book, notifier: notifier, log: log, now: c}).watch().run)()
-	closing := make(chan struct{})
-	servers := []*server{{name: "data plane", http: dataServer(g.Handler()), listener: data, tls: c.TLS}}
-	if c.Admin != config.Off {
-		source, err := adminSource(c, e, g)
-		if err != nil {
+	s := &service{env: e, flags: f, config: c, log: f.logger(e), closing: make(chan struct{})}
+	defer s.stop()
+	for _, part := range []func(context.Context) error{s.build, s.openPlanes, s.start} {
+		if err := part(ctx); err != nil {
 			return err
 		}
-		source.Closing, source.Warning = closing, book.warning
-		page := dash.New(source)
-		admin, err := adminServerOf(c, page)
-		if err != nil {
-			return err
-		}
-		defer admin.listener.Close()
-		defer beside(ctx, page.Run)()
-		servers = append(servers, admin)
 	}
-	for _, s := range servers {
-		fmt.Fprintf(e.stderr, "weir: %s %s\n", s.name, s.url())
+	for _, each := range s.servers {
+		fmt.Fprintf(e.stderr, "weir: %s %s\n", each.name, each.url())
 	}
 	fmt.Fprintf(e.stderr, "weir: upstream %s, %s\n", c.Upstream, mode(c))
-	return runServers(ctx, servers, f.drain, func() {
+	return runServers(ctx, s.servers, f.drain, func() {
 		fmt.Fprintln(e.stderr, "weir: draining; a second signal stops at once")
-		g.Drain()
-		close(closing)
+		s.gateway.Drain()
+		close(s.closing)
 	})
-}
-
-// beside runs f in the background. The function that it returns ends f and
-// waits for it.
-func beside(ctx context.Context, f func(context.Context) error) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = f(ctx) // it ends with ctx, which is no failure
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
 }
 
 func mode(c config.Config) string {

@@ -91,17 +91,7 @@ func (f usageFlags) parse() (span ledger.Span, by []ledger.Dimension, err error)
 	if f.asJSON && f.asCSV {
 		return span, nil, errors.New("--json and --csv exclude each other")
 	}
-	day := func(name, text string) (t time.Time) {
-		if text != "" {
-			var wrong error
-			if t, wrong = time.Parse(time.DateOnly, text); wrong != nil {
-				err = fmt.Errorf("--%s must be a day such as 2026-11-01, not %q", name, text)
-			}
-		}
-		return t
-	}
-	span = ledger.Span{First: day("from", f.from), Last: day("to", f.to)}
-	if err != nil {
+	if span, err = ledger.ParseSpan(f.from, f.to); err != nil {
 		return span, nil, err
 	}
 	by, err = ledger.ParseDimensions(f.by)

@@ -82,7 +82,7 @@ func TestUsageRefuses(t *testing.T) {
 	}{
 		"no-folder":     {nil, exitUsage, "--data"},
 		"no-ledger":     {[]string{"--data", t.TempDir()}, exitFailed, "no ledger"},
-		"wrong-day":     {[]string{"--data", "x", "--from", "today"}, exitUsage, "--from"},
+		"wrong-day":     {[]string{"--data", "x", "--from", "today"}, exitUsage, "from must be a day"},
 		"wrong-column":  {[]string{"--data", "x", "--by", "colour"}, exitUsage, "choose from"},
 		"two-forms":     {[]string{"--data", "x", "--json", "--csv"}, exitUsage, "exclude"},
 		"wrong-file":    {[]string{"--config", "/does/not/exist"}, exitFailed, "configuration"},

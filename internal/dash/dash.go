@@ -8,6 +8,7 @@
 package dash
 
 import (
+	"context"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -31,6 +32,7 @@ type Source struct {
 	Request    func(id string) (call.Event, bool)
 	Waiting    func(id string) (call.WaiterReport, bool)
 	Money      func() call.MoneyReport
+	Usage      func(ctx context.Context, q UsageQuery) (any, error) // an error is the asker's mistake, or the ledger's
 	Cache      func() call.CacheReport
 	Metrics    http.Handler
 	Ready      func() error
@@ -58,6 +60,10 @@ type Source struct {
 	Closing <-chan struct{}
 }
 
+// UsageQuery asks for sums of the ledger: days from First to Last, and what to
+// split by, all as the asker wrote them.
+type UsageQuery struct{ From, To, By string }
+
 // New returns the admin plane. It starts nothing: the event stream's ticker runs
 // only while someone listens, and the history is kept by [Admin.Run].
 func New(src Source) *Admin {
@@ -75,6 +81,7 @@ func New(src Source) *Admin {
 		"/api/v1/warnings":          a.warnings,
 		"/api/v1/requests":          a.requests,
 		"/api/v1/history":           a.serveHistory,
+		"/api/v1/usage":             a.usage,
 		"/api/v1/config":            a.config,
 		"/api/v1/events":            a.events,
 		"/api/v1/session":           a.session,

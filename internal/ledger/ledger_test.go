@@ -224,7 +224,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestKilled kills a writer at random instants, 50 times. What it had booked is
-// there, once, and at most the one call more whose word did not get out.
+// there, once, and at most the one call more whose word did not get out, or a
+// part of it: the kernel breaks a write off between two pages.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	var booked int64
@@ -259,7 +260,8 @@ func TestKilled(t *testing.T) {
 	}
 	check := func(when string, r *ledger.Reader) {
 		total := usage(t, r, ledger.Span{}).Total
-		if total.Requests < booked || total.Requests > booked+int64(rounds) || total.Attempts != 2*total.Requests {
+		halves := total.Attempts - 2*total.Requests // of calls that were being written
+		if total.Requests < booked || total.Requests > booked+int64(rounds) || halves < 0 || halves > int64(rounds) {
 			t.Errorf("%s: %+v, want %d calls, and at most %d more", when, total, booked, rounds)
 		}
 		seen := map[string]bool{}

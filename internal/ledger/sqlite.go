@@ -197,6 +197,22 @@ func (d *database) forget(ctx context.Context, before time.Time) (n int64, err e
 // Span is a range of days, both included. The zero Span is all of them.
 type Span struct{ First, Last time.Time }
 
+// ParseSpan reads two days such as 2026-11-01. An empty one is no bound.
+func ParseSpan(from, to string) (s Span, err error) {
+	for _, day := range []struct {
+		name, text string
+		to         *time.Time
+	}{{"from", from, &s.First}, {"to", to, &s.Last}} {
+		if day.text == "" {
+			continue
+		}
+		if *day.to, err = time.Parse(time.DateOnly, day.text); err != nil {
+			return s, fmt.Errorf("%s must be a day such as 2026-11-01, not %q", day.name, day.text)
+		}
+	}
+	return s, nil
+}
+
 func (s Span) from() string {
 	if s.First.IsZero() {
 		return ""

@@ -19,11 +19,14 @@ describe('what the page keeps', () => {
     await running?.close();
   });
 
+  // It is drawn only while it is in view, and what comes above it may push it out.
   const drawn = async () => {
     await page.locator('#history').waitFor();
-    await page.locator('#history-pool').scrollIntoViewIfNeeded();
-    await page.locator('#history-chart').scrollIntoViewIfNeeded();
-    await page.waitForFunction(() => document.querySelector('#history-chart canvas') && /^Chart of the last/.test(document.querySelector('#history-chart').getAttribute('aria-label')));
+    await page.waitForFunction(() => {
+      const chart = document.querySelector('#history-chart');
+      chart.scrollIntoView({ block: 'center' });
+      return chart.querySelector('canvas') && /^Chart of the last/.test(chart.getAttribute('aria-label'));
+    }, undefined, { polling: 200 });
   };
 
   test('the history, over a reload', async () => {

@@ -27,7 +27,6 @@ func TestMain(m *testing.M) {
 
 var at = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
-//go:fix inline
 // busy is a picture with something in every section.
 func busy() *Picture {
 	until, probe := at.Add(72*time.Hour), at.Add(4*time.Second)

@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/weir-gateway/weir/internal/config"
 	"github.com/weir-gateway/weir/internal/dash"
@@ -29,6 +32,7 @@ type service struct {
 	rules    *rulebook
 
 	// Made by openPlanes.
+	calls   underWay
 	servers []*server
 	page    *dash.Admin // nil: there is no admin plane
 
@@ -82,7 +86,7 @@ func (s *service) openPlanes(context.Context) error {
 		return err
 	}
 	s.atEnd(func() { data.Close() })
-	s.servers = []*server{{name: "data plane", http: dataServer(s.gateway.Handler()), listener: data, tls: s.config.TLS}}
+	s.servers = []*server{{name: "data plane", http: dataServer(s.calls.watch(s.gateway.Handler())), listener: data, tls: s.config.TLS}}
 	if s.config.Admin == config.Off {
 		return nil
 	}
@@ -115,7 +119,37 @@ func (s *service) start(ctx context.Context) error {
 	for _, run := range tasks {
 		s.atEnd(beside(ctx, run))
 	}
+	s.atEnd(s.calls.wait) // those that were cut off are booked too
 	return nil
+}
+
+// underWay knows whether calls are under way: each holds its lock for reading.
+type underWay struct{ sync.RWMutex }
+
+// watch returns h, with its calls watched.
+func (u *underWay) watch(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		u.RLock()
+		defer u.RUnlock()
+		h.ServeHTTP(w, req)
+	})
+}
+
+// cutOff is how long calls whose connections have been closed may take to end.
+const cutOff = 5 * time.Second
+
+// wait waits until no call is under way, or for as long as that may take.
+func (u *underWay) wait() {
+	done := make(chan struct{})
+	go func() {
+		u.Lock()
+		defer u.Unlock()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(cutOff):
+	}
 }
 
 // beside runs f in the background. The function that it returns ends f and

@@ -38,7 +38,7 @@ type Ledger struct {
 	wake  chan struct{} // capacity 1
 
 	mu      sync.Mutex // guards the rest
-	journal *journal
+	journal *journal // nil once the ledger is closed
 	failed  error // of the latest row, nil if it was written
 	lost    uint64
 
@@ -79,6 +79,8 @@ func (l *Ledger) open() (err error) {
 	return err
 }
 
+var errClosed = errors.New("the ledger has been closed")
+
 // Event implements [call.Observer]. The rows are safe from the end of this
 // process when it returns.
 func (l *Ledger) Event(e call.Event) {
@@ -87,7 +89,10 @@ func (l *Ledger) Event(e call.Event) {
 		return
 	}
 	l.mu.Lock()
-	err := l.journal.append(rows)
+	err := errClosed
+	if l.journal != nil {
+		err = l.journal.append(rows)
+	}
 	first := err != nil && l.failed == nil
 	if l.failed = err; err != nil {
 		l.lost += uint64(len(rows))
@@ -188,9 +193,12 @@ func (l *Ledger) forget(ctx context.Context) {
 // Close gives the folder back. Rows that are in the journal alone stay there.
 func (l *Ledger) Close() error {
 	var errs []error
+	l.mu.Lock()
 	if l.journal != nil {
 		errs = append(errs, l.journal.close())
+		l.journal = nil
 	}
+	l.mu.Unlock()
 	if l.store != nil {
 		errs = append(errs, l.store.close())
 	}

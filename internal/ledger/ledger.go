@@ -38,8 +38,8 @@ type Ledger struct {
 	wake  chan struct{} // capacity 1
 
 	mu      sync.Mutex // guards the rest
-	journal *journal // nil once the ledger is closed
-	failed  error // of the latest row, nil if it was written
+	journal *journal   // nil once the ledger is closed
+	failed  error      // of the latest row, nil if it was written
 	lost    uint64
 
 	done mark // owned by Run

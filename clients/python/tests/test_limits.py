@@ -1,6 +1,7 @@
 """What the panel makes of headers and of the gateway's figures."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import anthropic
 import pytest
@@ -80,7 +81,9 @@ def test_outside_of_a_session_nothing_happens(stub, client):
         async with wrap(anthropic.AsyncAnthropic(base_url=stub.url, api_key="x")) as other:
             await other.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "hi"}])
 
-    asyncio.run(ask())
+    # In a thread of its own: the browser's driver keeps a loop running in this one.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, ask()).result()
 
 
 def test_a_level_refills():

@@ -40,7 +40,6 @@ type Ledger struct {
 	mu      sync.Mutex // guards the rest
 	journal *journal   // nil once the ledger is closed
 	failed  error      // of the latest row, nil if it was written
-	lost    uint64
 
 	done mark // owned by Run
 }
@@ -94,9 +93,7 @@ func (l *Ledger) Event(e call.Event) {
 		err = l.journal.append(rows)
 	}
 	first := err != nil && l.failed == nil
-	if l.failed = err; err != nil {
-		l.lost += uint64(len(rows))
-	}
+	l.failed = err
 	l.mu.Unlock()
 	if first {
 		l.cfg.Log.Error("the ledger cannot be written: calls go on unbooked", "cause", err)
@@ -105,14 +102,6 @@ func (l *Ledger) Event(e call.Event) {
 	case l.wake <- struct{}{}:
 	default:
 	}
-}
-
-// Err says why the latest row could not be written, or nil, and how many rows
-// have been lost so far.
-func (l *Ledger) Err() (lost uint64, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lost, l.failed
 }
 
 // Run carries the journal over into the store until ctx is done, and then what

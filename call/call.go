@@ -80,13 +80,16 @@ type Call struct {
 	Stream      bool
 	Class       Class
 	Tenant      string
-	Session     string    // x-claude-code-session-id, or empty
-	TraceParent string    // traceparent, as the caller sent it; or empty
-	Deadline    time.Time // the latest useful instant to be sent upstream
-	ClientRetry int       // x-stainless-retry-count
-	Lang        string    // "en" or "zh"
-	NoDegrade   bool      // weir-degrade: off
-	Credential  Key       // what the caller sent; the zero Key if nothing
+	Session     string        // x-claude-code-session-id, or empty
+	TraceParent string        // traceparent, as the caller sent it; or empty
+	Deadline    time.Time     // the latest useful instant to be sent upstream
+	ClientRetry int           // x-stainless-retry-count
+	Lang        string        // "en" or "zh"
+	NoDegrade   bool          // weir-degrade: off
+	Client      string        // name of the gateway token that let it in; "" where there are none
+	CacheWish   CacheWish     // weir-cache
+	MaxWait     time.Duration // weir-max-wait; 0 if the caller did not say it
+	Credential  Key           // what the caller sent; the zero Key if nothing
 	Content     Content
 
 	// Filled by estimate.
@@ -101,6 +104,9 @@ type Call struct {
 	Story    []Attempt     // why it waited, and what each attempt brought
 	Payer    Key           // the key that was picked last; the zero Key if none was
 	Shunned  Key           // the key whose upstream failed it last; the zero Key if none did
+
+	// Filled by cache.
+	Cached CacheResult
 
 	// Filled by shape.
 	Degraded Degradation

@@ -182,7 +182,7 @@ func (g *Gateway) addOwn(h http.Header, c *call.Call) {
 	}
 	set("Weir-Wait-Ms", strconv.FormatInt(c.Waited.Milliseconds(), 10))
 	set("Weir-Attempts", strconv.Itoa(c.Attempts))
-	set("Weir-Cache", "off")
+	set("Weir-Cache", c.Cached.String())
 	if d := c.Degraded.String(); d != "" {
 		set("Weir-Degraded", d)
 	}

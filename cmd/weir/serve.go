@@ -137,7 +137,7 @@ func newGateway(c config.Config, e env, log *slog.Logger, more ...weir.Option) (
 			errs = append(errs, fmt.Errorf("client %s: %w", cl.Name, err))
 			continue
 		}
-		opts = append(opts, weir.WithClient(token, cmp.Or(cl.Tenant, cl.Name)))
+		opts = append(opts, weir.WithClient(weir.Client{Name: cl.Name, Token: token, Tenant: cl.Tenant}))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

@@ -10,12 +10,12 @@ import (
 // The floor plan of DESIGN §3, by directory.
 var (
 	cellar = []string{
-		"internal/breaker", "internal/fair", "internal/fault", "internal/price",
+		"internal/breaker", "internal/fair", "internal/fault", "internal/message", "internal/price",
 		"internal/quota", "internal/schema", "internal/sse", "internal/textsplit",
 		"internal/warn", "internal/words",
 	}
 	rooms = []string{
-		"internal/account", "internal/admit", "internal/cache", "internal/classify",
+		"internal/account", "internal/admit", "internal/budget", "internal/cache", "internal/classify",
 		"internal/estimate", "internal/keys", "internal/limits", "internal/shape",
 		"internal/upstream",
 	}
@@ -32,7 +32,7 @@ var (
 // the house yet.
 func mayImport(dir string) (allowed []string, known bool) {
 	switch {
-	case dir == "call", dir == "internal/memnet", dir == "internal/etcdtest", dir == "internal/arch":
+	case dir == "call", dir == "internal/memnet", dir == "internal/etcdtest", dir == "internal/pgtest", dir == "internal/arch":
 		return nil, true
 	case slices.Contains(cellar, dir), dir == "internal/flow":
 		return []string{"call"}, true

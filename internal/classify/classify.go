@@ -141,7 +141,7 @@ func pool(path string) string {
 
 // wishes reads the weir-* headers and the client's own deadline.
 func (r *Room) wishes(c *call.Call, h http.Header) error {
-	wait, err := r.patience(h)
+	wait, err := r.patience(c, h)
 	if err != nil {
 		return err
 	}
@@ -153,6 +153,13 @@ func (r *Room) wishes(c *call.Call, h http.Header) error {
 			return malformed("weir-class must be interactive, normal or batch, not %q", text)
 		}
 		c.Class = class
+	}
+	if text := h.Get("Weir-Cache"); text != "" {
+		wish, ok := call.ParseCacheWish(text)
+		if !ok {
+			return malformed("weir-cache must be off, read, write or on, not %q", text)
+		}
+		c.CacheWish = wish
 	}
 	switch text := h.Get("Weir-Degrade"); text {
 	case "", "allow":
@@ -167,7 +174,7 @@ func (r *Room) wishes(c *call.Call, h http.Header) error {
 // patience is how long the call may wait to be sent: what weir-max-wait says,
 // but no longer than the client itself waits, less a margin in which it can
 // still hear a refusal.
-func (r *Room) patience(h http.Header) (time.Duration, error) {
+func (r *Room) patience(c *call.Call, h http.Header) (time.Duration, error) {
 	wait := r.cfg.MaxWait
 	timeout, err := strconv.ParseFloat(h.Get("X-Stainless-Timeout"), 64)
 	limited := err == nil && timeout > 0 && timeout < 1e9
@@ -183,6 +190,7 @@ func (r *Room) patience(h http.Header) (time.Duration, error) {
 	if err != nil || d < 0 {
 		return 0, malformed("weir-max-wait must be a duration such as 90s or 2m, not %q", text)
 	}
+	c.MaxWait = d
 	if limited {
 		return min(d, wait), nil
 	}

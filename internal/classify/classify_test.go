@@ -149,13 +149,13 @@ func TestRefusals(t *testing.T) {
 
 func TestClients(t *testing.T) {
 	clients := classify.Clients{}
-	clients.Add("weir-token-1", "team-a")
+	clients.Add("weir-token-1", classify.Client{Name: "ci", Tenant: "team-a"})
 	room := classify.New(classify.Config{Clients: clients})
 	for _, header := range []string{"X-Api-Key", "Authorization"} {
 		value := map[string]string{"X-Api-Key": "weir-token-1", "Authorization": "Bearer weir-token-1"}[header]
 		c, err := room.Classify(request("POST", "/v1/messages", small, header, value), now)
-		if err != nil || c.Tenant != "team-a" {
-			t.Errorf("%s: tenant %q, %v", header, c.Tenant, err)
+		if err != nil || c.Tenant != "team-a" || c.Client != "ci" {
+			t.Errorf("%s: client %q, tenant %q, %v", header, c.Client, c.Tenant, err)
 		}
 	}
 	for _, headers := range [][]string{nil, {"X-Api-Key", "wrong"}, {"Authorization", "Bearer "}} {

@@ -45,15 +45,21 @@ func forwardable(in http.Header) http.Header {
 // other products to use them, so Weir neither forwards nor pools them.
 const oauthPrefix = "sk-ant-oat"
 
-// Clients maps the tokens of a gateway's own, by hash, to the tenant of each.
-type Clients map[[sha256.Size]byte]string
+// Client is a holder of a token of the gateway's own.
+type Client struct {
+	Name   string // unique
+	Tenant string // whose share it draws on
+}
 
-// Add lets the holder of token in, as the tenant.
-func (c Clients) Add(token, tenant string) { c[sha256.Sum256([]byte(token))] = tenant }
+// Clients maps the tokens of a gateway's own, by hash, to their holders.
+type Clients map[[sha256.Size]byte]Client
+
+// Add lets the holder of token in.
+func (c Clients) Add(token string, client Client) { c[sha256.Sum256([]byte(token))] = client }
 
 // credential reads the caller's key from either header. x-api-key wins, as in
 // the official SDKs. Where the gateway has clients, it must be the token of
-// one, and the client's tenant is returned.
+// one, whose tenant is returned.
 func (r *Room) credential(c *call.Call, h http.Header) (tenant string, err error) {
 	bearer, _ := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
 	key := h.Get("X-Api-Key")
@@ -69,8 +75,9 @@ func (r *Room) credential(c *call.Call, h http.Header) (tenant string, err error
 		return "", nil
 	}
 	for _, token := range []string{key, bearer} {
-		if tenant, ok := r.cfg.Clients[sha256.Sum256([]byte(token))]; ok && token != "" {
-			return tenant, nil
+		if client, ok := r.cfg.Clients[sha256.Sum256([]byte(token))]; ok && token != "" {
+			c.Client = client.Name
+			return client.Tenant, nil
 		}
 	}
 	return "", &call.Refusal{Reason: call.BadToken}

@@ -34,7 +34,22 @@ type admitter interface {
 	Admit(ctx context.Context, c *call.Call, print string) (*call.Permit, error)
 }
 
+type cache interface {
+	// Answer answers c from the cache or with the answer to an identical call
+	// under way, or asks, and keeps the answer where that is wanted.
+	Answer(ctx context.Context, c *call.Call, ask func() (*http.Response, error)) (*http.Response, error)
+}
+
+type collector interface {
+	// Collect answers c by a batch of the upstream's, which takes long, or
+	// reports that it is none of those calls that can wait for one.
+	Collect(ctx context.Context, c *call.Call) (resp *http.Response, taken bool, err error)
+}
+
 type shaper interface {
+	// Prepare edits a call that is about to be sent, as the operator has set it
+	// up, and reports whether its estimate must be made anew.
+	Prepare(c *call.Call) bool
 	// Fallback makes c a call of the next model of its chain that is open, or
 	// reports false.
 	Fallback(c *call.Call, open func(*call.Call) bool) bool
@@ -56,6 +71,8 @@ type Corridor struct {
 	Classify classifier
 	Protect  protector // nil: none
 	Estimate estimator
+	Cache    cache     // nil: none
+	Collect  collector // nil: none
 	Keys     keyring
 	Outlook  call.Outlook // of the admitter and the breaker
 	Admit    admitter
@@ -86,12 +103,33 @@ func (f *Corridor) Do(req *http.Request, waiting func(*call.Call)) (*http.Respon
 			return f.pass(req, c)
 		}
 		if c.Endpoint == call.Messages {
-			c.Estimate = f.Estimate.Estimate(c)
+			return f.messages(req.Context(), c)
 		}
-		f.Hedge.deposit(c)
 		return f.attempts(req.Context(), c)
 	})
 	return resp, c, err
+}
+
+// messages leads a call through the rooms that only a question to a model
+// needs.
+func (f *Corridor) messages(ctx context.Context, c *call.Call) (*http.Response, error) {
+	c.Estimate = f.Estimate.Estimate(c)
+	ask := func() (*http.Response, error) {
+		if f.Shape != nil && f.Shape.Prepare(c) {
+			c.Estimate = f.Estimate.Estimate(c)
+		}
+		if f.Collect != nil {
+			if resp, taken, err := f.Collect.Collect(ctx, c); taken {
+				return resp, err
+			}
+		}
+		f.Hedge.deposit(c)
+		return f.attempts(ctx, c)
+	}
+	if f.Cache != nil {
+		return f.Cache.Answer(ctx, c, ask)
+	}
+	return ask()
 }
 
 // pass leads a call straight through whose body streams: it is sent once, for

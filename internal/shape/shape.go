@@ -20,11 +20,31 @@ const Fallback = "fallback"
 // Room shapes calls. It is immutable and safe for concurrent use.
 type Room struct {
 	chains map[string][]string
+	steps  []Step
+}
+
+// Step is one edit of a call that is about to be sent.
+type Step interface {
+	// Prepare edits c, and reports whether its estimate must be made anew. The
+	// old body may still be read by others: a new one takes its place.
+	Prepare(c *call.Call) bool
 }
 
 // New returns the room. chains names, for a model, those that may answer in its
-// place, in order.
-func New(chains map[string][]string) *Room { return &Room{chains: chains} }
+// place, in order. Each call goes through the steps, in order.
+func New(chains map[string][]string, steps ...Step) *Room {
+	return &Room{chains: chains, steps: steps}
+}
+
+// Prepare leads c through the steps, and reports whether its estimate must be
+// made anew.
+func (r *Room) Prepare(c *call.Call) bool {
+	anew := false
+	for _, s := range r.steps {
+		anew = s.Prepare(c) || anew
+	}
+	return anew
+}
 
 // Fallback makes c a call of the first model in its chain, behind the one that
 // it has now, for which open says that it can go. It reports false if there is

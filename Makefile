@@ -4,8 +4,9 @@ parts := setup build vet lint unit conformance docs browser newcomer streamlit p
 
 .PHONY: test help bench-quota bench-proxy $(parts)
 
+# The Streamlit tests wait most of the time, so others run beside them; the browser's measure, and run alone.
 test: ## every check, from a fresh machine on; the last line counts the tests
-	@scripts/check.sh $(parts)
+	@scripts/check.sh setup build vet lint unit +streamlit conformance docs fuzz newcomer wait browser prometheus demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14

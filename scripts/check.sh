@@ -3,6 +3,7 @@
 # fails. The last line of its output counts the tests: "N passed, N failed".
 #
 #   scripts/check.sh vet unit    these parts
+#   scripts/check.sh +docs fuzz wait browser    docs beside fuzz, and browser alone
 #   scripts/check.sh --sum       only the line, for the last run
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -133,18 +134,46 @@ fi
 # as vet, counts as one.
 finish() {
   local status=$?
+  if ((${#background[@]})); then joined || true; fi # a part beside the one that failed
   if [[ $status != 0 && $(tally sum "$results") == *" 0 failed" ]]; then
     tally failed "$results" "part-$part" || true
   fi
   tally sum "$results"
 }
 
+# run PART runs one, and says how long it took.
+run() {
+  local began=$SECONDS
+  echo "== $1"
+  "part_$1"
+  echo "== $1: $((SECONDS - began)) s"
+}
+
+# beside PART runs one in the background. What it says comes at the next wait.
+beside() { (set -e; run "$1") >"$results/$1.log" 2>&1 & background[$1]=$!; }
+
+# joined waits for the parts in the background, and fails if one of them did.
+joined() {
+  local name status=0
+  for name in "${!background[@]}"; do
+    if ! wait "${background[$name]}"; then
+      part=$name status=1
+    fi
+    cat "$results/$name.log"
+    unset "background[$name]"
+  done
+  return $status
+}
+
 mkdir -p "$bin" "$results"
 rm -rf "${results:?}"/*
+declare -A background=()
 trap finish EXIT
 for part in "$@"; do
-  echo "== $part"
-  began=$SECONDS
-  "part_$part"
-  echo "== $part: $((SECONDS - began)) s"
+  case $part in
+  +*) beside "${part#+}" ;;
+  wait) joined ;;
+  *) run "$part" ;;
+  esac
 done
+joined

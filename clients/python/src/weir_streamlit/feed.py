@@ -9,6 +9,7 @@ who has seen the panel can read it.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import secrets
@@ -28,7 +29,7 @@ _FILE = "quota.json"
 
 
 class _Feed:
-    """Writes one file. ``until`` is when the thread may end; guarded by the module's lock."""
+    """Writes one file. ``until`` is when the thread may end, 0 when it must; guarded by the module's lock."""
 
     def __init__(self, admin: str, lang: words.Lang) -> None:
         self.admin, self.lang = admin, lang
@@ -43,9 +44,12 @@ class _Feed:
         """Replace the file by a picture of now; without a gateway, by an empty one."""
         seen = gateway.picture(self.admin)
         text = json.dumps(view(seen, self.lang, self.admin) if seen else {})
-        part = Path(self.folder.name, f"{_FILE}.part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(Path(self.folder.name, _FILE))
+        with _lock:
+            if not self.until:
+                return  # ended meanwhile
+            part = Path(self.folder.name, f"{_FILE}.part")
+            part.write_text(text, encoding="utf-8")
+            part.replace(Path(self.folder.name, _FILE))
 
 
 _feeds: dict[tuple[str, str], _Feed] = {}
@@ -62,6 +66,9 @@ def address(admin: str, lang: words.Lang, every: float) -> str:
         feed = _feeds.get((admin, lang))
         if feed is None:
             feed = _feeds[admin, lang] = _Feed(admin, lang)
+            if len(_feeds) == 1:  # behind the folder's own clean-up, so that it runs before that
+                atexit.unregister(_end)
+                atexit.register(_end)
             while len(_feeds) > _KEPT:
                 _feeds.pop(next(iter(_feeds))).until = 0.0
         feed.until = time.monotonic() + _OPEN
@@ -69,6 +76,13 @@ def address(admin: str, lang: words.Lang, every: float) -> str:
             feed.running = True
             threading.Thread(target=_keep, args=(feed, every), daemon=True, name="weir-streamlit-feed").start()
         return feed.address
+
+
+def _end() -> None:
+    """Let no thread write into a folder that is being removed when the program ends."""
+    with _lock:
+        for feed in _feeds.values():
+            feed.until = 0.0
 
 
 def _keep(feed: _Feed, every: float) -> None:

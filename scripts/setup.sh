@@ -16,6 +16,8 @@ need npm npm
 need chromium chromium
 need prometheus prometheus # its service is ended below if it was not here before
 need etcd etcd-server # tests start their own; the package's service is not needed
+# Tests start their own, of the version that Debian's release has; likewise.
+compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || need postgres postgresql
 # The pictures and tests of the page in Chinese need characters to show.
 fc-list ':lang=zh-cn' 2>/dev/null | grep -q . || missing+=(fontconfig fonts-wqy-microhei)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
@@ -33,9 +35,11 @@ if ((${#missing[@]})); then
     tail -n 20 .cache/apt.log >&2
     exit 1
   }
-  if [[ " ${missing[*]} " == *" prometheus "* ]] && command -v systemctl >/dev/null; then
-    systemctl disable --quiet --now prometheus >>.cache/apt.log 2>&1 || true # where systemd does not run it did not start
-  fi
+  for service in prometheus postgresql; do
+    if [[ " ${missing[*]} " == *" $service "* ]] && command -v systemctl >/dev/null; then
+      systemctl disable --quiet --now "$service" >>.cache/apt.log 2>&1 || true # where systemd does not run it did not start
+    fi
+  done
 fi
 
 if (($(node -p 'process.versions.node.split(".")[0]') < 20)); then

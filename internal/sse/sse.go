@@ -6,10 +6,13 @@
 // The package is pure and a [Scanner] is not safe for concurrent use.
 package sse
 
-import "bytes"
+import (
+	"bytes"
+	"cmp"
+)
 
 // Event is one dispatched event. Data is valid only until the next Feed; it is
-// cut at [MaxData], Size is its full length. End is how many bytes of that Feed,
+// cut at the Scanner's Max, Size is its full length. End is how many bytes of that Feed,
 // from its start, end with this event.
 type Event struct {
 	Name string
@@ -18,12 +21,15 @@ type Event struct {
 	End  int
 }
 
-// MaxData is how much of one event's data is kept. The events that Weir reads
+// MaxData is how much of one event's data is kept where a Scanner names no other
+// limit. The events that Weir reads
 // (message_start, message_delta, error) are far smaller; content passes by.
 const MaxData = 64 << 10
 
 // Scanner splits a stream into events. The zero Scanner is ready to use.
 type Scanner struct {
+	Max int // how much of one event's data is kept; 0: MaxData. Set before the first Feed.
+
 	line  []byte // an unfinished line, cut at MaxData
 	long  int    // bytes of it that were cut off
 	name  string
@@ -86,7 +92,7 @@ func lineEnd(p []byte) int {
 
 // keep stores a part of a line that has not ended yet.
 func (s *Scanner) keep(p []byte) {
-	n := min(len(p), MaxData-len(s.line))
+	n := min(len(p), s.max()-len(s.line))
 	s.line = append(s.line, p[:n]...)
 	s.long += len(p) - n
 }
@@ -110,9 +116,11 @@ func (s *Scanner) field(line []byte, cut int) {
 	}
 }
 
+func (s *Scanner) max() int { return cmp.Or(s.Max, MaxData) }
+
 func (s *Scanner) add(p []byte) {
 	s.size += len(p)
-	s.data = append(s.data, p[:min(len(p), MaxData-len(s.data))]...)
+	s.data = append(s.data, p[:min(len(p), s.max()-len(s.data))]...)
 }
 
 func (s *Scanner) dispatch(yield func(Event)) {

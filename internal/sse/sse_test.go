@@ -71,6 +71,18 @@ func TestLongDataIsCutButCounted(t *testing.T) {
 	}
 }
 
+func TestLongDataIsKeptWhereTheScannerSaysSo(t *testing.T) {
+	in := "data: " + strings.Repeat("x", 3*sse.MaxData) + "\n\n"
+	s := sse.Scanner{Max: 4 * sse.MaxData}
+	kept := 0
+	for chunk := range slices.Chunk([]byte(in), 1000) {
+		s.Feed(chunk, func(e sse.Event) { kept = len(e.Data) })
+	}
+	if kept != 3*sse.MaxData {
+		t.Errorf("kept %d bytes of %d", kept, 3*sse.MaxData)
+	}
+}
+
 func TestAppendIsRead(t *testing.T) {
 	in := sse.Append(nil, "error", []byte(`{"type":"error"}`))
 	if got, want := scan(string(in)), []string{`error|{"type":"error"}|16`}; !slices.Equal(got, want) {

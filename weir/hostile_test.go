@@ -86,7 +86,7 @@ func TestBadRequestsAreRefusedInPlainWords(t *testing.T) {
 }
 
 func TestBadCredentialsAreRefusedInPlainWords(t *testing.T) {
-	clients := []weir.Option{weir.WithAPIKey("main", "sk-ant-api03-x"), weir.WithClient(weir.Client{Name: "team", Token: "token-1"})}
+	clients := []weir.Option{weir.WithAPIKey("main", "sk-ant-api03-x"), weir.WithClients(weir.Client{Name: "team", Token: "token-1"})}
 	for _, c := range []struct {
 		name        string
 		opts        []weir.Option

@@ -1,7 +1,6 @@
 package weir
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -135,30 +134,6 @@ func (g *Gateway) SetAPIKeys(list []APIKey) error {
 	}
 	g.keys.Replace(pool)
 	return nil
-}
-
-// Client is a holder of a token of the gateway's own.
-type Client struct {
-	Name   string // for people and budgets; unique
-	Token  string
-	Tenant string // whose share it draws on; "": its name
-}
-
-// WithClient lets only the holders of such tokens in (pool mode). Without any,
-// everybody who reaches the gateway may use it.
-func WithClient(client Client) Option {
-	return func(s *settings) error {
-		if client.Token == "" || client.Name == "" {
-			return fmt.Errorf("client %q: neither name nor token may be empty", client.Name)
-		}
-		if s.classify.Clients == nil {
-			s.classify.Clients = classify.Clients{}
-		}
-		s.classify.Clients.Add(client.Token, classify.Client{
-			Name: client.Name, Tenant: cmp.Or(client.Tenant, client.Name),
-		})
-		return nil
-	}
 }
 
 // WithMemory keeps in a file what accounts cannot pay, and until when, so that

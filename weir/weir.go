@@ -43,6 +43,7 @@ import (
 type Gateway struct {
 	log       *slog.Logger
 	corridor  *flow.Corridor
+	classify  *classify.Room
 	admission *admit.Room
 	keys      *keys.Room
 	memory    string // file of the accounts' states; "": none
@@ -86,11 +87,18 @@ func New(opts ...Option) (*Gateway, error) {
 		outlook.Shut = g.guard.Shut
 	}
 	g.metrics = newMetrics(g)
-	book := newPriced(s.prices, s.log, append(observers{g.metrics, g.recent}, s.observers...))
 	g.warner.open(s)
+	g.corridor = g.newCorridor(s, sender, outlook)
+	return g, nil
+}
+
+// newCorridor wires the rooms together.
+func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.Outlook) *flow.Corridor {
+	book := newPriced(s.prices, s.log, append(observers{g.metrics, g.recent}, s.observers...))
 	estimator := estimate.New()
-	g.corridor = &flow.Corridor{
-		Classify: classify.New(s.classify),
+	g.classify = classify.New(s.classify)
+	f := &flow.Corridor{
+		Classify: g.classify,
 		Estimate: estimator,
 		Keys:     g.keys,
 		Admit:    g.admission,
@@ -101,22 +109,22 @@ func New(opts ...Option) (*Gateway, error) {
 		Budget:   flow.NewBudget(),
 	}
 	if s.hedgeAfter > 0 {
-		g.corridor.Hedge = flow.NewHedge(s.hedgeAfter)
+		f.Hedge = flow.NewHedge(s.hedgeAfter)
 	}
 	if s.fallback != nil {
-		g.corridor.Shape = shape.New(s.fallback)
+		f.Shape = shape.New(s.fallback)
 	}
 	if g.protector != nil {
-		g.corridor.Protect = g.protector
+		f.Protect = g.protector
 	}
 	if g.guard != nil {
-		g.corridor.Breaker = g.guard
+		f.Breaker = g.guard
 	}
 	if s.countAbove > 0 {
 		k := &counter{keys: g.keys, outlook: outlook, upstream: sender}
-		g.corridor.Estimate = estimate.NewExact(estimator, s.countAbove, k.count)
+		f.Estimate = estimate.NewExact(estimator, s.countAbove, k.count)
 	}
-	return g, nil
+	return f
 }
 
 // Close gives back idle connections. Calls under way go on.

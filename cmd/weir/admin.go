@@ -43,7 +43,7 @@ func adminSource(c config.Config, e env, g *weir.Gateway) (dash.Source, error) {
 	}
 	s.Config = func() any { return view }
 	switch {
-	case len(c.Clients) > 0:
+	case c.AsksForTokens():
 		s.Asks = "token"
 	case len(c.Keys) == 0:
 		s.Asks = "key"

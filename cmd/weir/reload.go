@@ -71,25 +71,41 @@ func (r *reloader) run(ctx context.Context) error {
 	}
 }
 
-// sum tells one content of the file from another.
-func (r *reloader) sum() [sha256.Size]byte {
-	data, err := os.ReadFile(r.flags.file)
-	if err != nil {
-		data = []byte(err.Error()) // to be told once
+// files are those that are watched.
+func (r *reloader) files() []string {
+	var list []string
+	if r.flags.file != "" {
+		list = append(list, r.flags.file)
 	}
-	return sha256.Sum256(data)
+	if r.now.Data != "" {
+		list = append(list, tokensFile(r.now.Data))
+	}
+	return list
 }
 
-// watch begins to watch the file's folder, for run. Without a file, or where it
-// cannot be watched, there are no events, and SIGHUP remains.
+// sum tells one content of the files from another.
+func (r *reloader) sum() [sha256.Size]byte {
+	sum := sha256.New()
+	for _, file := range r.files() {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			data = []byte(err.Error()) // to be told once
+		}
+		fmt.Fprintf(sum, "%d ", len(data))
+		sum.Write(data)
+	}
+	return [sha256.Size]byte(sum.Sum(nil))
+}
+
+// watch begins to watch the files' folders, for run. Where they cannot be
+// watched, there are no events, and SIGHUP remains.
 func (r *reloader) watch() *reloader {
 	r.unwatch = func() {}
-	if r.flags.file == "" {
-		return r
-	}
 	w, err := fsnotify.NewWatcher()
-	if err == nil {
-		err = w.Add(filepath.Dir(r.flags.file))
+	for _, file := range r.files() {
+		if err == nil {
+			err = watchFolder(w, filepath.Dir(file))
+		}
 	}
 	if err != nil {
 		r.log.Warn("cannot watch the configuration; reload it with SIGHUP", "cause", err)
@@ -98,6 +114,14 @@ func (r *reloader) watch() *reloader {
 	r.seen = r.sum()
 	r.changed, r.failed, r.unwatch = w.Events, w.Errors, func() { w.Close() }
 	return r
+}
+
+// watchFolder makes the folder if need be: the file may come later.
+func watchFolder(w *fsnotify.Watcher, dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return w.Add(dir)
 }
 
 // reload reads the configuration anew. An invalid one changes nothing.
@@ -114,8 +138,17 @@ func (r *reloader) reload() {
 	fmt.Fprintf(r.env.stderr, "weir: reloaded, %s\n", mode(next))
 }
 
-// apply takes over what can change while the gateway runs: the keys, and whom
-// to warn when.
+// setClients changes who may use the gateway; nil: anybody.
+func (r *reloader) setClients(list []weir.Client) error {
+	if list == nil {
+		r.gateway.OpenToAll()
+		return nil
+	}
+	return r.gateway.SetClients(list)
+}
+
+// apply takes over what can change while the gateway runs: the keys, the
+// clients, and whom to warn when.
 func (r *reloader) apply(next config.Config) error {
 	if next.Listen != r.now.Listen || next.Admin != r.now.Admin || next.Upstream != r.now.Upstream {
 		r.log.Warn("a new address takes effect at the next start")
@@ -124,11 +157,15 @@ func (r *reloader) apply(next config.Config) error {
 		r.log.Warn("another breaker or place of rules takes effect at the next start")
 	}
 	list, err := resolveKeys(next, r.env)
+	clients, clientErr := resolveClients(next, r.env)
 	hooks, hookErr := resolveHooks(next, r.env)
-	if err := errors.Join(err, hookErr); err != nil {
+	if err := errors.Join(err, clientErr, hookErr); err != nil {
 		return err
 	}
 	if err := r.gateway.SetAPIKeys(list); err != nil {
+		return err
+	}
+	if err := r.setClients(clients); err != nil {
 		return err
 	}
 	return errors.Join(r.gateway.SetWarnings(warningsOf(next)), r.notifier.Configure(next.Alerts.Every.D(), hooks))

@@ -57,6 +57,7 @@ func effective(e env, f serveFlags) (config.Config, error) {
 	c.Admin = cmp.Or(f.admin, c.Admin)
 	c.Upstream = cmp.Or(f.upstream, c.Upstream)
 	c.Data = cmp.Or(f.data, c.Data)
+	c.LocalTokens = hasTokens(c)
 	return c, c.Check()
 }
 
@@ -131,13 +132,10 @@ func newGateway(c config.Config, e env, log *slog.Logger, more ...weir.Option) (
 		}
 		opts = append(opts, weir.WithAdminKey(weir.AdminKey{Secret: admin, APIKey: k.Name, Workspace: k.Workspace}))
 	}
-	for _, cl := range c.Clients {
-		token, err := cl.Token.Resolve(e.getenv)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("client %s: %w", cl.Name, err))
-			continue
-		}
-		opts = append(opts, weir.WithClient(weir.Client{Name: cl.Name, Token: token, Tenant: cl.Tenant}))
+	clients, err := resolveClients(c, e)
+	errs = append(errs, err)
+	if clients != nil {
+		opts = append(opts, weir.WithClients(clients...))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func requestCases() []Case {
 	}
 	quiet := state{api: sim.Config{Limits: plenty}}
 	small := state{api: sim.Config{Limits: sim.Limits{Requests: 1000, InputTokens: 4000, OutputTokens: 10_000}}, prime: sent(200)}
-	guarded := state{api: quiet.api, options: []weir.Option{weir.WithAPIKey("main", "sk-ant-api03-pool"), weir.WithClient(weir.Client{Name: "team", Token: "weir-token"})}}
+	guarded := state{api: quiet.api, options: []weir.Option{weir.WithAPIKey("main", "sk-ant-api03-pool"), weir.WithClients(weir.Client{Name: "team", Token: "weir-token"})}}
 	return []Case{
 		{
 			Name: "malformed body", When: "the body names no model",

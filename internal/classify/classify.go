@@ -20,7 +20,7 @@ type Config struct {
 	MaxBody int64         // largest body of a metered endpoint; 0: 32 MiB
 	MaxWait time.Duration // wait of a client that names no deadline; 0: 10 min
 	Class   call.Class    // of a request that names none
-	Clients Clients       // who may use the gateway; empty: anybody
+	Clients Clients       // who may use the gateway; nil: anybody
 }
 
 // Defaults of [Config].
@@ -34,6 +34,8 @@ type Room struct {
 	cfg  Config
 	seq  atomic.Uint64
 	seed maphash.Seed // of the hashes of prefixes
+
+	clients atomic.Pointer[Clients]
 }
 
 // New returns the room.
@@ -44,8 +46,14 @@ func New(cfg Config) *Room {
 	if cfg.MaxWait == 0 {
 		cfg.MaxWait = DefaultMaxWait
 	}
-	return &Room{cfg: cfg, seed: maphash.MakeSeed()}
+	r := &Room{cfg: cfg, seed: maphash.MakeSeed()}
+	r.SetClients(cfg.Clients)
+	return r
 }
+
+// SetClients changes who may use the gateway; nil: anybody. The map belongs to
+// the room from then on.
+func (r *Room) SetClients(clients Clients) { r.clients.Store(&clients) }
 
 // Classify reads the request's head and, for the metered endpoints, its whole
 // body. Its error is a [*call.Refusal].

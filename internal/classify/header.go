@@ -55,7 +55,10 @@ type Client struct {
 type Clients map[[sha256.Size]byte]Client
 
 // Add lets the holder of token in.
-func (c Clients) Add(token string, client Client) { c[sha256.Sum256([]byte(token))] = client }
+func (c Clients) Add(token string, client Client) { c[HashToken(token)] = client }
+
+// HashToken is how [Clients] knows a token.
+func HashToken(token string) [sha256.Size]byte { return sha256.Sum256([]byte(token)) }
 
 // credential reads the caller's key from either header. x-api-key wins, as in
 // the official SDKs. Where the gateway has clients, it must be the token of
@@ -71,11 +74,12 @@ func (r *Room) credential(c *call.Call, h http.Header) (tenant string, err error
 		print := Fingerprint(secret)
 		c.Credential = call.Key{Name: print, Print: print, Secret: secret, Bearer: key == ""}
 	}
-	if len(r.cfg.Clients) == 0 {
+	clients := *r.clients.Load()
+	if clients == nil {
 		return "", nil
 	}
 	for _, token := range []string{key, bearer} {
-		if client, ok := r.cfg.Clients[sha256.Sum256([]byte(token))]; ok && token != "" {
+		if client, ok := clients[HashToken(token)]; ok && token != "" {
 			c.Client = client.Name
 			return client.Tenant, nil
 		}

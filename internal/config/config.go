@@ -31,6 +31,10 @@ type Config struct {
 	Breaker Breaker  `yaml:"breaker,omitempty"`
 	Alerts  Alerts   `yaml:"alerts"`
 
+	// LocalTokens says that the data folder has client tokens as well; whoever
+	// has looked sets it.
+	LocalTokens bool `yaml:"-"`
+
 	AdminToken Ref `yaml:"admin_token,omitempty" jsonschema:"description=what lets people and programs into the admin plane; needed off loopback"`
 
 	TLS            *TLS `yaml:"tls,omitempty" jsonschema:"description=certificate of the data plane, and of the admin plane off loopback"`
@@ -182,12 +186,12 @@ func (c *Config) Check() error {
 	add := func(path, message, hint string) {
 		faults = append(faults, schema.Fault{Path: path, Message: message, Hint: hint})
 	}
-	if len(c.Clients) > 0 && len(c.Keys) == 0 {
+	if c.AsksForTokens() && len(c.Keys) == 0 {
 		add("clients", "gateway tokens are of use only with a key of the gateway", "add keys, or set ANTHROPIC_API_KEY")
 	}
 	if address(c.Listen) && !loopback(c.Listen) {
-		if len(c.Clients) == 0 {
-			add("listen", "everybody who reaches "+c.Listen+" could use the gateway", "add clients with tokens, or listen on 127.0.0.1")
+		if !c.AsksForTokens() {
+			add("listen", "everybody who reaches "+c.Listen+" could use the gateway", "make tokens with weir token add, or listen on 127.0.0.1")
 		}
 		if c.TLS == nil && !c.BehindTLSProxy {
 			add("listen", "keys and prompts would cross the network in clear text", "add tls, or set behind_tls_proxy: true if a proxy does it")
@@ -206,6 +210,9 @@ func (c *Config) Check() error {
 	}
 	return &schema.Error{File: "configuration", Faults: faults}
 }
+
+// AsksForTokens reports whether callers need a token of the gateway's own.
+func (c *Config) AsksForTokens() bool { return len(c.Clients) > 0 || c.LocalTokens }
 
 // AdminIsPublic reports whether other machines can reach the admin plane.
 func (c *Config) AdminIsPublic() bool {

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-gateway/weir/internal/config"
+	"github.com/weir-gateway/weir/internal/tokens"
+)
+
+// tokenFlags name the file of tokens.
+type tokenFlags struct{ file, data string }
+
+// path is the file of tokens.
+func (f tokenFlags) path(e env) (string, error) {
+	c, err := config.Load(f.file, e.getenv)
+	if err != nil {
+		return "", err
+	}
+	data := cmp.Or(f.data, c.Data)
+	if data == "" {
+		return "", usageError{hinted{errors.New("no data folder is named"), "give --data, with the folder that weir serve is given"}}
+	}
+	return tokensFile(data), nil
+}
+
+func tokenCommand(e env) *cobra.Command {
+	var f tokenFlags
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Make, list and revoke the tokens that let programs use the gateway",
+		Long: "Make, list and revoke the tokens that let programs use the gateway's keys. Only\n" +
+			"hashes are stored. A gateway that runs with the same data folder takes changes\n" +
+			"over at once; from the first token on it lets nobody in without one.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&f.file, "config", "", "configuration file that names the data folder")
+	flags.StringVar(&f.data, "data", "", "data folder of the gateway")
+	cmd.AddCommand(tokenAdd(e, &f), tokenList(e, &f), tokenRevoke(e, &f))
+	return cmd
+}
+
+func tokenAdd(e env, f *tokenFlags) *cobra.Command {
+	var tenant string
+	cmd := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Make a token and print it; it cannot be shown again",
+		Args:  named,
+		RunE: func(_ *cobra.Command, args []string) error {
+			file, err := f.path(e)
+			if err != nil {
+				return err
+			}
+			token, err := tokens.Add(file, args[0], tenant, time.Now())
+			if errors.Is(err, tokens.ErrTaken) {
+				return hinted{err, "choose another name, or revoke that token first"}
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(e.stdout, token)
+			fmt.Fprintln(e.stderr, "weir: keep it now: only its hash is stored. Programs send it as their API key.")
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&tenant, "tenant", "", "whose share its holder draws on (default: the name)")
+	return cmd
+}
+
+func tokenList(e env, f *tokenFlags) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the tokens, without the tokens themselves",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			file, err := f.path(e)
+			if err != nil {
+				return err
+			}
+			list, err := tokens.Read(file)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(e.stdout)
+				enc.SetIndent("", "  ")
+				return enc.Encode(append([]tokens.Token{}, list...)) // none is [], not null
+			}
+			w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "NAME\tTENANT\tCREATED")
+			for _, t := range list {
+				fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, t.Tenant, t.Created.Format(time.DateOnly))
+			}
+			return w.Flush()
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func tokenRevoke(e env, f *tokenFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke NAME",
+		Short: "Let the holder of a token in no more",
+		Args:  named,
+		RunE: func(_ *cobra.Command, args []string) error {
+			file, err := f.path(e)
+			if err != nil {
+				return err
+			}
+			err = tokens.Revoke(file, args[0])
+			if errors.Is(err, tokens.ErrUnknown) {
+				return hinted{err, "weir token list shows the names"}
+			}
+			return err
+		},
+	}
+}
+
+// named demands the one argument of a command that acts on a token.
+func named(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 || args[0] == "" {
+		return usageError{hinted{errors.New("one name is needed"), "such as: " + cmd.CommandPath() + " ci"}}
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package weir
+
+import (
+	"cmp"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/weir-gateway/weir/internal/classify"
+)
+
+// Client is a holder of a token of the gateway's own. Of Token and Hash one is
+// given.
+type Client struct {
+	Name   string // for people and budgets; unique
+	Token  string
+	Hash   string // hexadecimal SHA-256 of the token, where the token itself is not known
+	Tenant string // whose share it draws on; "": its name
+}
+
+// WithClients lets only the holders of such tokens in (pool mode); with an
+// empty list, nobody. Without this option everybody who reaches the gateway may
+// use it.
+func WithClients(list ...Client) Option {
+	return func(s *settings) (err error) {
+		s.classify.Clients, err = clientsOf(list)
+		return err
+	}
+}
+
+// SetClients replaces the clients while the gateway runs. Calls under way go
+// on. If one of them is faulty, nothing changes.
+func (g *Gateway) SetClients(list []Client) error {
+	clients, err := clientsOf(list)
+	if err == nil {
+		g.classify.SetClients(clients)
+	}
+	return err
+}
+
+// OpenToAll lets everybody in who reaches the gateway, as without
+// [WithClients].
+func (g *Gateway) OpenToAll() { g.classify.SetClients(nil) }
+
+// clientsOf reports the faults of all clients at once.
+func clientsOf(list []Client) (classify.Clients, error) {
+	clients, names := classify.Clients{}, map[string]bool{}
+	var errs []error
+	for _, c := range list {
+		hash := classify.HashToken(c.Token)
+		if c.Token == "" {
+			sum, err := hex.DecodeString(c.Hash)
+			if err != nil || len(sum) != len(hash) {
+				errs = append(errs, fmt.Errorf("client %q: it has no token, and no SHA-256 of one", c.Name))
+				continue
+			}
+			copy(hash[:], sum)
+		}
+		_, known := clients[hash]
+		switch {
+		case c.Name == "":
+			errs = append(errs, errors.New("a client has no name"))
+		case names[c.Name]:
+			errs = append(errs, fmt.Errorf("client %q: there are two of that name", c.Name))
+		case known:
+			errs = append(errs, fmt.Errorf("client %q: another one has the same token", c.Name))
+		}
+		names[c.Name] = true
+		clients[hash] = classify.Client{Name: c.Name, Tenant: cmp.Or(c.Tenant, c.Name)}
+	}
+	return clients, errors.Join(errs...)
+}

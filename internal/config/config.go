@@ -100,6 +100,9 @@ func Defaults() Config {
 // Off is the admin address that turns the admin plane off.
 const Off = "off"
 
+// Faults is the error of a configuration that is not valid: all its mistakes.
+type Faults = schema.Error
+
 // Load reads the file, if one is named, and the environment over the defaults.
 // getenv is normally os.Getenv.
 func Load(file string, getenv func(string) string) (Config, error) {

@@ -108,8 +108,9 @@ type Call struct {
 	// Filled by cache.
 	Cached CacheResult
 
-	// Filled by shape.
+	// Filled by shape, which brings Content.Prefixes up to date, too.
 	Degraded Degradation
+	Prompt   PromptCaching
 }
 
 // Clone returns a copy that another goroutine may own. Header and body are

@@ -1,7 +1,5 @@
 package call
 
-import "time"
-
 // Script is a class of characters that tokenizers treat alike.
 type Script uint8
 
@@ -62,14 +60,11 @@ type Content struct {
 	Forced   bool // tool_choice demands a tool
 	Thinking bool
 	Prefixes []Prefix // where an entry of the prompt cache may end; nil without cache_control
-}
 
-// Prefix is a beginning of the request, in the order of caching: tools,
-// system, messages. It ends with a block.
-type Prefix struct {
-	Measure
-	Hash uint64        // of its texts, without the cache_control marks in it
-	TTL  time.Duration // how long an entry that the request wants here lives; 0: it wants none
+	// Ends lists all blocks of a request without cache_control, and Read is the
+	// body in which their places are; nil unless somebody wants to put marks in.
+	Ends []End
+	Read []byte
 }
 
 // Estimate is what a call is expected to cost before it is sent.

@@ -23,6 +23,7 @@ type Event struct {
 	Estimate Estimate
 	Usage    Usage
 	Degraded Degradation
+	Prompt   PromptCaching
 	Client   string      // name of the gateway token that let it in; "" where there are none
 	Cached   CacheResult // what the cache of answers did
 	Cost     USD         // of Usage, by the price table; the most that any model costs where Priced is false

@@ -41,3 +41,13 @@ type CacheReport struct {
 	Joins   uint64    `json:"joins"` // calls that shared the answer to another one under way
 	Saved   Tokens    `json:"saved_tokens"`
 }
+
+// PromptCacheReport is what marks that the gateway has put into requests did,
+// since it was started (the calls are those that have ended).
+type PromptCacheReport struct {
+	At      time.Time `json:"at"`
+	Calls   uint64    `json:"calls"`          // that had such marks
+	Freed   Tokens    `json:"freed_tokens"`   // of their input, read from the upstream's cache
+	Written Tokens    `json:"written_tokens"` // of their input, written to it
+	Saved   USD       `json:"saved_usd"`      // what reading saved, less what writing cost more; may be negative
+}

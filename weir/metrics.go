@@ -28,6 +28,8 @@ type metrics struct {
 
 	input, cacheWrite, cacheRead, output prometheus.Counter // tokens
 	cost                                 prometheus.Counter
+
+	marked, freed, saved, premium prometheus.Counter // by the gateway's own marks for the prompt cache
 }
 
 // Bounds of the histograms, in seconds.
@@ -47,6 +49,10 @@ func newMetrics(g *Gateway) *metrics {
 	tokens := m.counters("weir_tokens_total", "Tokens used, as the upstream counts them.", "kind")
 	m.input, m.cacheWrite = tokens.WithLabelValues("input"), tokens.WithLabelValues("cache_write")
 	m.cost = m.counters("weir_cost_usd_total", "What the calls cost, by list prices.").WithLabelValues()
+	m.marked = m.counters("weir_prompt_cache_marked_total", "Finished calls that the gateway put marks for the prompt cache into.").WithLabelValues()
+	m.freed = m.counters("weir_prompt_cache_freed_tokens_total", "Input of these calls that was read from the prompt cache: most limits do not count it.").WithLabelValues()
+	m.saved = m.counters("weir_prompt_cache_saved_usd_total", "What that would have cost more, by list prices.").WithLabelValues()
+	m.premium = m.counters("weir_prompt_cache_premium_usd_total", "What writing to the prompt cache cost these calls more than plain input.").WithLabelValues()
 	m.cacheRead, m.output = tokens.WithLabelValues("cache_read"), tokens.WithLabelValues("output")
 	m.first = m.histogram("weir_first_token_seconds", "Time from the last wait to the first content, of answered calls.", "group", firstBounds)
 	wait := m.histogram("weir_wait_seconds", "Time from arrival to the first attempt, or to giving up.", "class", waitBounds)
@@ -102,6 +108,12 @@ func (m *metrics) Event(e call.Event) {
 	m.cacheRead.Add(float64(e.Usage.CacheRead))
 	m.output.Add(float64(e.Usage.Output))
 	m.cost.Add(float64(e.Cost) / float64(call.Dollar))
+	if e.Prompt.Marks > 0 {
+		m.marked.Inc()
+		m.freed.Add(float64(e.Usage.CacheRead))
+		m.saved.Add(float64(e.Prompt.Saved) / float64(call.Dollar))
+		m.premium.Add(float64(e.Prompt.Premium) / float64(call.Dollar))
+	}
 }
 
 // sent counts the attempts of a call by its story, which may have lost some of

@@ -47,6 +47,9 @@ func (p *priced) Event(e call.Event) {
 			p.tell(model)
 		}
 	}
+	if e.Prompt.Marks > 0 && e.Priced {
+		e.Prompt.Saved, e.Prompt.Premium = p.table.Caching(model, e.At.Add(-e.Took), e.Usage)
+	}
 	p.next.Event(e)
 }
 

@@ -40,6 +40,7 @@ type settings struct {
 	patience   upstream.Patience
 	hedgeAfter time.Duration
 	fallback   map[string][]string
+	prompt     *PromptCaching // nil: none
 	prices     *price.Table
 	warnings   Warnings
 	notifier   call.Notifier

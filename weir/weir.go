@@ -54,6 +54,7 @@ type Gateway struct {
 	protector call.Protector // nil: none
 	pollers   []poller
 	warner    warner
+	prompt    promptTally
 	transport *http.Transport // ours to close; nil if the user brought one
 	draining  atomic.Bool
 }
@@ -94,8 +95,9 @@ func New(opts ...Option) (*Gateway, error) {
 
 // newCorridor wires the rooms together.
 func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.Outlook) *flow.Corridor {
-	book := newPriced(s.prices, s.log, append(observers{g.metrics, g.recent}, s.observers...))
+	book := newPriced(s.prices, s.log, append(observers{g.metrics, g.recent, &g.prompt}, s.observers...))
 	estimator := estimate.New()
+	learn, steps := s.steps(estimator.Learn)
 	g.classify = classify.New(s.classify)
 	f := &flow.Corridor{
 		Classify: g.classify,
@@ -105,14 +107,14 @@ func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.O
 		Outlook:  outlook,
 		Upstream: sender.With(s.patience),
 		Limits:   limits.Read,
-		Account:  account.New(book, estimator.Learn, interrupted),
+		Account:  account.New(book, learn, interrupted),
 		Budget:   flow.NewBudget(),
 	}
 	if s.hedgeAfter > 0 {
 		f.Hedge = flow.NewHedge(s.hedgeAfter)
 	}
-	if s.fallback != nil {
-		f.Shape = shape.New(s.fallback)
+	if s.fallback != nil || steps != nil {
+		f.Shape = shape.New(s.fallback, steps...)
 	}
 	if g.protector != nil {
 		f.Protect = g.protector

@@ -61,7 +61,7 @@ func (r *Room) event(c *call.Call, status int, outcome, reason string) call.Even
 		Stream: c.Stream, Status: status, Outcome: outcome, Reason: reason, Waited: c.Waited,
 		Took: now.Sub(c.Received), Attempts: c.Attempts, Hedges: c.Hedges, Estimate: c.Estimate,
 		Story: c.Story, Degraded: c.Degraded, TraceParent: c.TraceParent,
-		Client: c.Client, Cached: c.Cached,
+		Client: c.Client, Cached: c.Cached, Prompt: c.Prompt,
 	}
 }
 

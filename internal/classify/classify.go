@@ -21,6 +21,7 @@ type Config struct {
 	MaxWait time.Duration // wait of a client that names no deadline; 0: 10 min
 	Class   call.Class    // of a request that names none
 	Clients Clients       // who may use the gateway; nil: anybody
+	Ends    bool          // list the ends of blocks, for whoever puts marks for prompt caching in
 }
 
 // Defaults of [Config].

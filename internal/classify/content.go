@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/weir-gateway/weir/call"
 )
 
 // message reads one message. Each block of its content, or its text, may end a
@@ -14,49 +16,74 @@ func (p *parser) message() error {
 	if p.dec.PeekKind() != '{' {
 		return p.content("")
 	}
-	return p.object(func(name string) error {
-		if name == "content" {
+	from, role := len(p.part().ends), ""
+	err := p.object(func(name string) error {
+		switch k := p.dec.PeekKind(); {
+		case name == "content":
 			return p.blocks(name)
+		case name == "role" && k == '"':
+			return p.stringInto(k, name, &role)
 		}
 		return p.content(name)
 	})
+	if ends := p.part().ends; role != "user" {
+		for i := from; i < len(ends); i++ {
+			ends[i].Open = false // what the model said goes on to change, or carries no mark
+		}
+	}
+	return err
 }
 
 // blocks reads a text or a list of content blocks.
 func (p *parser) blocks(name string) error {
-	if p.dec.PeekKind() != '[' {
-		err := p.content(name)
-		p.boundary()
-		return err
+	switch p.dec.PeekKind() {
+	case '"':
+		return p.bareText(name)
+	case '[':
+		return p.array(func() error {
+			p.open = false // a block within another one has set it
+			err := p.content(name)
+			p.boundary()
+			return err
+		})
 	}
-	return p.array(func() error {
-		err := p.content(name)
-		p.boundary()
-		return err
-	})
+	err := p.content(name)
+	p.open = false
+	p.boundary()
+	return err
 }
 
-func (p *parser) tools(kind jsontext.Kind) error {
-	if kind != '[' {
-		return p.dec.SkipValue()
+// bareText reads a string that stands for a list of one text block.
+func (p *parser) bareText(name string) error {
+	before := p.part().Text
+	err := p.content(name)
+	if p.wanted && err == nil {
+		p.open = readable(&before, &p.part().Text)
+		p.bare = p.began
 	}
-	return p.array(func() error {
-		p.part().Tools++
-		raw, err := p.value()
-		if err != nil {
-			return err
+	p.boundary()
+	return err
+}
+
+// readable reports whether a text has more in it than white space: one without
+// can carry no mark.
+func readable(before, after *[call.NumScripts]int32) bool {
+	for s := range call.NumScripts {
+		if s != call.Spaces && s != call.Lines && after[s] != before[s] {
+			return true
 		}
-		if at := bytes.Index(raw, []byte(`"cache_control"`)); p.caching && at >= 0 {
-			p.text(raw[:at])
-			raw = raw[at:]
-			end := bytes.IndexByte(raw, '}') + 1
-			p.mark = lifetime(raw[:end])
-			raw = raw[end:]
-		}
-		p.text(raw)
-		p.boundary()
-		return nil
-	})
+	}
+	return false
+}
+
+// carries reports whether a block of that kind may carry a mark. There are more
+// kinds that may; of these it is documented (Anthropic docs, prompt caching).
+func carries(kind string) bool {
+	switch kind {
+	case "text", "image", "document", "search_result", "tool_use", "tool_result":
+		return true
+	}
+	return false
 }
 
 // toolChoice sees whether the model must call a tool: that costs more than
@@ -106,6 +133,7 @@ func (p *parser) content(name string) error {
 func (p *parser) block() error {
 	var kind string
 	var src source
+	before := p.part().Text
 	err := p.object(func(name string) error {
 		k := p.dec.PeekKind()
 		switch {
@@ -124,6 +152,7 @@ func (p *parser) block() error {
 	if src.given {
 		p.weigh(kind, src)
 	}
+	p.open = carries(kind) && (kind != "text" || readable(&before, &p.part().Text))
 	return err
 }
 

@@ -103,5 +103,6 @@ func (p *parser) value() ([]byte, error) {
 		return nil, err
 	}
 	end := int(p.dec.InputOffset())
-	return p.lean.body[p.lean.offset(end-len(raw)):p.lean.offset(end)], nil
+	p.began = p.lean.offset(end - len(raw))
+	return p.lean.body[p.began:p.lean.offset(end)], nil
 }

@@ -19,7 +19,9 @@ import (
 func (r *Room) parse(c *call.Call) (user string, err error) {
 	p := parser{lean: newLean(c.Body), c: c, seed: r.seed}
 	p.dec = jsontext.NewDecoder(bytes.NewBuffer(p.lean.text))
-	p.caching = marked(p.lean.text)
+	marked := marked(p.lean.text)
+	p.wanted = r.cfg.Ends && c.Endpoint == call.Messages && !marked
+	p.caching = marked || p.wanted
 	if err := p.document(); err != nil {
 		return "", p.describe(err)
 	}
@@ -79,11 +81,15 @@ type parser struct {
 	user string
 
 	parts   [numParts]part
-	now     int  // the part that is being read
-	caching bool // there are cache_control marks, so prefixes are kept
+	now     call.Part // that is being read
+	caching bool      // prefixes are kept: there are cache_control marks, or somebody wants to put them in
+	wanted  bool      // the latter
 	seed    maphash.Seed
 	mark    time.Duration // TTL of a mark in the block that is being read
 	auto    time.Duration // TTL of the mark at the top level
+	open    bool          // the block that has been read may carry a mark
+	bare    int           // where it begins, if it is a bare string
+	began   int           // where the value that was read last begins
 }
 
 func (p *parser) document() error {
@@ -165,13 +171,13 @@ func (p *parser) topLevel(name string) error {
 		if kind != '[' {
 			return p.wrong(name, "an array")
 		}
-		p.now = messagesPart
+		p.now = call.InMessages
 		return p.array(p.message)
 	case "system":
-		p.now = systemPart
+		p.now = call.InSystem
 		return p.blocks("text")
 	case "tools":
-		p.now = toolsPart
+		p.now = call.InTools
 		return p.tools(kind)
 	case "tool_choice":
 		return p.toolChoice(kind)

@@ -8,28 +8,21 @@ import (
 	"github.com/weir-gateway/weir/call"
 )
 
-// The parts of a request in the order in which the upstream caches them,
-// whatever their order in the body is (Anthropic docs, prompt caching).
-const (
-	toolsPart = iota
-	systemPart
-	messagesPart
-	numParts
-)
+// numParts is how many parts of a request the upstream caches, in an order that
+// need not be that of the body (Anthropic docs, prompt caching).
+const numParts = int(call.InMessages) + 1
 
-// The lifetimes of entries, and how many blocks before a mark the upstream
-// looks for an older entry.
+// The lifetimes of entries.
 const (
 	shortTTL = 5 * time.Minute
 	longTTL  = time.Hour
-	lookback = 20
 )
 
 // part is what was read of one of them.
 type part struct {
 	call.Measure
 	hash uint64
-	ends []call.Prefix // of each block so far, within the part
+	ends []call.End // of each block so far, within the part
 }
 
 func (p *parser) part() *part { return &p.parts[p.now] }
@@ -60,8 +53,13 @@ func (p *parser) boundary() {
 		return
 	}
 	t := p.part()
-	t.ends = append(t.ends, call.Prefix{Measure: t.Measure, Hash: t.hash, TTL: p.mark})
-	p.mark = 0
+	end := call.End{Part: p.now, Open: p.open, Text: p.bare}
+	end.Prefix = call.Prefix{Measure: t.Measure, Hash: t.hash, TTL: p.mark}
+	if p.wanted {
+		end.To = p.lean.offset(int(p.dec.InputOffset()))
+	}
+	t.ends = append(t.ends, end)
+	p.mark, p.open, p.bare = 0, false, 0
 }
 
 // cacheMark reads a cache_control member.
@@ -82,11 +80,14 @@ func lifetime(raw []byte) time.Duration {
 }
 
 // assemble adds the parts up, and lists the prefixes at which an entry that
-// this request can read may end: at a mark, or up to 20 blocks before one.
+// this request can read may end, or all ends where somebody may put marks in.
 func (p *parser) assemble() {
 	var before call.Measure
 	var hash uint64
-	var all []call.Prefix
+	var all []call.End
+	if p.caching {
+		all = make([]call.End, 0, len(p.parts[0].ends)+len(p.parts[1].ends)+len(p.parts[2].ends))
+	}
 	for i := range p.parts {
 		t := &p.parts[i]
 		for _, end := range t.ends {
@@ -101,18 +102,8 @@ func (p *parser) assemble() {
 	if n := len(all); n > 0 && p.auto > 0 {
 		all[n-1].TTL = max(all[n-1].TTL, p.auto)
 	}
-	reach := 0
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i].TTL > 0 {
-			reach = lookback + 1
-		}
-		if reach--; reach < 0 {
-			all[i].Hash = 0
-		}
-	}
-	for _, end := range all {
-		if end.Hash != 0 {
-			p.c.Content.Prefixes = append(p.c.Content.Prefixes, end)
-		}
+	p.c.Content.Prefixes = call.Readable(all)
+	if p.wanted && p.auto == 0 && p.c.Content.Prefixes == nil {
+		p.c.Content.Ends, p.c.Content.Read = all, p.lean.body
 	}
 }

@@ -1,6 +1,9 @@
 package call
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Prefix is a beginning of the request, in the order of caching: tools,
 // system, messages. It ends with a block.
@@ -37,28 +40,17 @@ const Lookback = 20
 // request can read may end: at a mark, or up to 20 blocks before one. The last
 // of the list has a mark.
 func Readable(ends []End) []Prefix {
-	reach, n := 0, 0
-	for i := len(ends) - 1; i >= 0; i-- {
+	var list []Prefix
+	reach := 0
+	for i := range slices.Backward(ends) {
 		if reach--; ends[i].TTL > 0 {
 			reach = Lookback
 		}
 		if reach >= 0 {
-			n++
+			list = append(list, ends[i].Prefix)
 		}
 	}
-	if n == 0 {
-		return nil
-	}
-	list := make([]Prefix, n)
-	for i := len(ends) - 1; n > 0; i-- {
-		if reach--; ends[i].TTL > 0 {
-			reach = Lookback
-		}
-		if reach >= 0 {
-			n--
-			list[n] = ends[i].Prefix
-		}
-	}
+	slices.Reverse(list)
 	return list
 }
 

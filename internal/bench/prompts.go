@@ -60,7 +60,6 @@ type AgentsResult struct {
 	Cost      call.USD   // of those, output included
 	Charged   float64    // by the input limiter of the upstream
 	Surprises int64      // upstream 429s of the whole run
-	Bodies    int64
 }
 
 // Input is how many input tokens were admitted a minute, cached or not.
@@ -102,7 +101,7 @@ func RunAgents(ctx context.Context, a Agents, m Marking) (AgentsResult, error) {
 	o := &office{from: time.Now().Add(a.WarmUp)}
 	o.to = o.from.Add(a.Span)
 	s := Scenario{Sim: upstream(a.Limits), Gateway: []weir.Option{weir.WithObserver(o)}}
-	s.Sim.Seed = a.Seed
+	s.Sim.Seed, s.Sim.StartFill = a.Seed, nil // full: the warm-up spends it
 	if m == WeirMark {
 		s.Gateway = append(s.Gateway, weir.WithPromptCaching(weir.PromptCaching{}))
 	}

@@ -117,7 +117,7 @@ func (g *going) chance(guess float64) float64 {
 type purse struct{ tokens float64 }
 
 const (
-	firstPurse = 100_000
+	firstPurse = 50_000
 	fullPurse  = 1_000_000
 	purseShare = 0.01
 	// readSaves is the share of the price that a read saves, on the models where

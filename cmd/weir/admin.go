@@ -16,7 +16,7 @@ const shortestToken = 16
 func sourceOf(g *weir.Gateway) dash.Source {
 	return dash.Source{
 		Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Waiting: g.Waiting,
-		Protection: g.Protection, Warnings: g.Warnings, Metrics: g.Metrics(), Ready: g.Ready, Messages: g.Handler(), Version: version(),
+		Protection: g.Protection, Warnings: g.Warnings, Prompt: g.PromptCache, Metrics: g.Metrics(), Ready: g.Ready, Messages: g.Handler(), Version: version(),
 	}
 }
 

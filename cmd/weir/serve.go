@@ -115,6 +115,11 @@ func newGateway(c config.Config, e env, log *slog.Logger, more ...weir.Option) (
 	for model, chain := range c.Degrade.Fallback {
 		opts = append(opts, weir.WithFallback(model, chain...))
 	}
+	if p := c.Cache.Prompt; p.Enable {
+		opts = append(opts, weir.WithPromptCaching(weir.PromptCaching{
+			Repeats: p.MinRepeats, TTL: p.TTL.D(), ExceptTenants: p.ExceptTenants, ExceptModels: p.ExceptModels,
+		}))
+	}
 	if c.Data != "" {
 		opts = append(opts, weir.WithMemory(filepath.Join(c.Data, "accounts.json")))
 	}

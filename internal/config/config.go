@@ -28,6 +28,7 @@ type Config struct {
 	Queue   Queue    `yaml:"queue,omitempty"`
 	Retry   Retry    `yaml:"retry,omitempty"`
 	Degrade Degrade  `yaml:"degrade,omitempty"`
+	Cache   Cache    `yaml:"cache,omitempty"`
 	Breaker Breaker  `yaml:"breaker,omitempty"`
 	Alerts  Alerts   `yaml:"alerts"`
 
@@ -177,6 +178,7 @@ func (c *Config) Validate() []schema.Fault {
 			add(fmt.Sprintf("clients[%d].token", i), err.Error(), refHint)
 		}
 	}
+	c.Cache.Prompt.validate(add)
 	c.Breaker.validate(add)
 	c.Alerts.validate(add)
 	return faults

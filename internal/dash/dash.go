@@ -34,6 +34,7 @@ type Source struct {
 	Money      func() call.MoneyReport
 	Usage      func(ctx context.Context, q UsageQuery) (any, error) // an error is the asker's mistake, or the ledger's
 	Cache      func() call.CacheReport
+	Prompt     func() call.PromptCacheReport
 	Metrics    http.Handler
 	Ready      func() error
 	Warning    func() error // what is wrong and yet keeps nobody from serving; /readyz shows it

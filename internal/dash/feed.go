@@ -33,6 +33,8 @@ type snapshot struct {
 	Requests   []requestView         `json:"requests"`
 	Money      *call.MoneyReport     `json:"money,omitempty"`
 	Cache      *call.CacheReport     `json:"cache,omitempty"`
+
+	Prompt *call.PromptCacheReport `json:"prompt_cache,omitempty"` // nil while it has done nothing
 }
 
 // snapshot returns the picture of now as one server-sent event.
@@ -53,6 +55,11 @@ func (a *Admin) snapshot() []byte {
 	}
 	if a.src.Cache != nil {
 		s.Cache = new(a.src.Cache())
+	}
+	if a.src.Prompt != nil {
+		if r := a.src.Prompt(); r.Calls > 0 {
+			s.Prompt = &r
+		}
 	}
 	body, err := json.Marshal(s)
 	name := "snapshot"

@@ -69,7 +69,7 @@ func TestWhatIsComposedHasWords(t *testing.T) {
 		"key.":          {"ok", "blocked"},
 		"notify.":       {"on", "off", "denied"},
 		"rung.":         {"fallback"},
-		"cache.":        {"share", "read", "write", "hits", "entries", "saved"},
+		"cache.":        {"share", "read", "write", "freed", "net", "hits", "entries", "saved"},
 		"col.money.":    {"tenants", "models", "days"},
 		"trouble.":      {"wait", "cap", "busy", "yours", "gateway"},
 		"play.":         {"user", "assistant", "key", "token"},

@@ -147,3 +147,21 @@ func TestAmounts(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestCaching(t *testing.T) {
+	for name, tt := range map[string]struct {
+		usage          call.Usage
+		saved, premium string
+	}{
+		"nothing": {call.Usage{Input: 1000, Output: 5}, "0.00", "0.00"},
+		"read":    {call.Usage{Input: 10, CacheRead: 100_000, Output: 5}, "0.18", "0.00"},
+		"written": {call.Usage{CacheWrite: 100_000}, "0.00", "0.05"},
+		"hour":    {call.Usage{CacheWrite: 100_000, HourWrite: 100_000}, "0.00", "0.20"},
+		"both":    {call.Usage{CacheRead: 10_000, CacheWrite: 1000, US: true}, "0.0198", "0.00055"},
+	} {
+		saved, premium := price.Builtin().Caching("claude-sonnet-5", november, tt.usage)
+		if saved.String() != tt.saved || premium.String() != tt.premium {
+			t.Errorf("%s: saved %s, premium %s, want %s and %s", name, saved, premium, tt.saved, tt.premium)
+		}
+	}
+}

@@ -20,12 +20,13 @@ export function degraded(recent) {
 }
 
 /** cache shows both caches: the upstream's of prompts, ours of answers. */
-export function cache({ recent: r, cache: c }) {
+export function cache({ recent: r, cache: c, prompt_cache: p }) {
   const items = [];
   const input = r.input_tokens + r.cache_read_tokens;
   if (r.cache_read_tokens + r.cache_write_tokens > 0) {
     items.push(["share", `${Math.round((100 * r.cache_read_tokens) / input)} %`], ["read", short(r.cache_read_tokens)], ["write", short(r.cache_write_tokens)]);
   }
+  if (p) items.push(["freed", short(p.freed_tokens)], ["net", `$${Number(p.saved_usd).toFixed(2)}`]);
   if (c) {
     const asked = c.hits + c.misses + c.joins;
     items.push(["hits", asked > 0 ? `${Math.round((100 * (c.hits + c.joins)) / asked)} %` : "–"], ["entries", short(c.entries)], ["saved", short(c.saved_tokens)]);

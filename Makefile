@@ -2,7 +2,7 @@
 # and runs every check. The parts can be run one by one.
 parts := setup build vet lint unit conformance docs browser newcomer streamlit prometheus fuzz demo
 
-.PHONY: test help bench-quota bench-proxy $(parts)
+.PHONY: test help bench-quota bench-prompts bench-proxy $(parts)
 
 # The Streamlit tests wait most of the time, so others run beside them; the browser's measure, and run alone.
 test: ## every check, from a fresh machine on; the last line counts the tests
@@ -30,6 +30,9 @@ $(parts):
 bench-quota: ## measure every scenario and write docs/benchmarks/quota.md
 	@mkdir -p docs/benchmarks
 	WEIR_REVISION=$$(git rev-parse --short HEAD) WEIR_BENCH_QUOTA=$(CURDIR)/docs/benchmarks/quota.md go test -count=1 -timeout=60m -run='^TestBenchQuota$$' ./internal/bench
+
+bench-prompts: ## measure coding agents with and without prompt caching and write docs/benchmarks/prompt-caching.md
+	WEIR_REVISION=$$(git rev-parse --short HEAD) WEIR_BENCH_PROMPTS=$(CURDIR)/docs/benchmarks/prompt-caching.md go test -count=1 -timeout=30m -run='^TestBenchPrompts$$' ./internal/bench
 
 bench-proxy: ## compare with a bare reverse proxy in one interleaved run
 	go test -run='^$$' -bench='AgainstReverseProxy|AddedLatency' -benchtime=4s ./weir

@@ -1,8 +1,11 @@
 package bench
 
 import (
+	"os"
+	"runtime"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // leastGain is how many times more input the agents get through the same
@@ -36,5 +39,41 @@ func TestPromptCachingTriplesTheInput(t *testing.T) {
 	}
 	if with.Surprises+without.Surprises > 0 {
 		t.Errorf("429s of the upstream: %d without marks, %d with", without.Surprises, with.Surprises)
+	}
+}
+
+// promptsVariable names the file that TestBenchPrompts writes.
+const promptsVariable = "WEIR_BENCH_PROMPTS"
+
+// TestBenchPrompts has the agents work from every side and writes the page.
+func TestBenchPrompts(t *testing.T) {
+	name := os.Getenv(promptsVariable)
+	if name == "" {
+		t.Skipf("set %s to a file, or run make bench-prompts", promptsVariable)
+	}
+	began := time.Now()
+	var days []AgentsDay
+	for _, n := range []int{8, 24, 72} {
+		a := CodingAgents(Long)
+		a.Agents = n
+		d := AgentsDay{Agents: a}
+		for m := range numMarkings {
+			d.Results = append(d.Results, agents(t, a, m))
+		}
+		days = append(days, d)
+	}
+	out, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := Machine{
+		Command: "make bench-prompts", Cores: runtime.NumCPU(), Go: runtime.Version(),
+		Revision: os.Getenv("WEIR_REVISION"), Took: time.Since(began),
+	}
+	if err := WriteAgents(out, m, days); err != nil {
+		t.Error(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -152,7 +152,7 @@ func (p *parser) block() error {
 	if src.given {
 		p.weigh(kind, src)
 	}
-	p.open = carries(kind) && (kind != "text" || readable(&before, &p.part().Text))
+	p.open = p.wanted && carries(kind) && (kind != "text" || readable(&before, &p.part().Text))
 	return err
 }
 

@@ -273,6 +273,29 @@ func TestLossesAreBounded(t *testing.T) {
 	})
 }
 
+// TestAnEmptyPurseStillReads: what is in the cache is read on, but nothing more
+// is written.
+func TestAnEmptyPurseStillReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgent(shape.BreakpointsConfig{})
+		a.ask(t, "T", "S", "Q1")
+		a.ask(t, "T", "S", "Q1", "a1", "Q2")
+		c := a.classified(t, request("T", "S", []string{"Q1"}))
+		c.Prompt.Marks = 4
+		a.step.Learn(c, call.Usage{CacheWrite: 1_000_000})
+		if got, want := a.ask(t, "T", "S", "Q1", "a1", "Q2", "a2", "Q3"), "T*,S*,Q1,a1,Q2*,a2,Q3"; got != want {
+			t.Errorf("with an empty purse: %s, want %s", got, want)
+		}
+		if got := a.ask(t, "", "OTHER", "Q1") + a.ask(t, "", "OTHER", "Q2"); got != "" {
+			t.Errorf("with an empty purse: %s", got)
+		}
+		a.step.Learn(c, call.Usage{CacheRead: 1_000_000})
+		if got := a.ask(t, "", "OTHER", "Q3"); got == "" {
+			t.Error("the purse is full again, but nothing is marked")
+		}
+	})
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	a := newAgent(shape.BreakpointsConfig{})
 	c := a.classified(t, request("T", "S", []string{"Q"}))

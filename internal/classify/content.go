@@ -16,17 +16,18 @@ func (p *parser) message() error {
 	if p.dec.PeekKind() != '{' {
 		return p.content("")
 	}
-	from, role := len(p.part().ends), ""
+	from := len(p.part().ends)
+	p.role = ""
 	err := p.object(func(name string) error {
 		switch k := p.dec.PeekKind(); {
 		case name == "content":
 			return p.blocks(name)
-		case name == "role" && k == '"':
-			return p.stringInto(k, name, &role)
+		case p.wanted && name == "role" && k == '"':
+			return p.stringInto(k, name, &p.role)
 		}
 		return p.content(name)
 	})
-	if ends := p.part().ends; role != "user" {
+	if ends := p.part().ends; p.role != "user" {
 		for i := from; i < len(ends); i++ {
 			ends[i].Open = false // what the model said goes on to change, or carries no mark
 		}

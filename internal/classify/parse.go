@@ -90,6 +90,7 @@ type parser struct {
 	open    bool          // the block that has been read may carry a mark
 	bare    int           // where it begins, if it is a bare string
 	began   int           // where the value that was read last begins
+	role    string        // whose message is being read, if that is wanted
 }
 
 func (p *parser) document() error {

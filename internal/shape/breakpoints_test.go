@@ -229,7 +229,7 @@ func TestTenantsLearnApart(t *testing.T) {
 		day := func(company bool) (out []string) {
 			rng := rand.New(rand.NewPCG(1, 2))
 			a := newAgent(shape.BreakpointsConfig{})
-			for range 200 {
+			for range 80 {
 				q := fmt.Sprint("Q", rng.IntN(40))
 				if company {
 					a.tenant = "b"

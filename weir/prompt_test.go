@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,6 +123,32 @@ func TestOnlyMessagesAreMarked(t *testing.T) {
 		if got != body {
 			t.Errorf("it became %.80s…", got)
 		}
+	}
+}
+
+// TestRelaysThatKnowNoMarks: a relay that refuses the marks gets the request
+// without them, and is not tried again so soon.
+func TestRelaysThatKnowNoMarks(t *testing.T) {
+	var refused, taken atomic.Int32
+	front := behind(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if strings.Contains(string(body), "cache_control") {
+			refused.Add(1)
+			w.WriteHeader(http.StatusBadRequest)
+			io.WriteString(w, `{"type":"error","error":{"type":"invalid_request_error","message":"system.0.cache_control: Extra inputs are not permitted"}}`)
+			return
+		}
+		taken.Add(1)
+		io.WriteString(w, answer)
+	}, weir.WithPromptCaching(weir.PromptCaching{}))
+	for i := range 6 {
+		body := fmt.Sprintf(`{"model":"claude-sonnet-5","max_tokens":10,"system":"%s","messages":[{"role":"user","content":"question %d"}]}`, prose("Weir", 60), i)
+		if resp, text := post(t, front.URL+"/v1/messages", body); resp.StatusCode != http.StatusOK {
+			t.Errorf("request %d: %d %s", i, resp.StatusCode, text)
+		}
+	}
+	if refused.Load() != 1 || taken.Load() != 6 {
+		t.Errorf("%d were refused and %d taken, want 1 and 6", refused.Load(), taken.Load())
 	}
 }
 

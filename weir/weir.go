@@ -60,7 +60,6 @@ type Gateway struct {
 }
 
 // New builds a gateway. It starts nothing and contacts nobody.
-// Long because it wires all the rooms.
 func New(opts ...Option) (*Gateway, error) {
 	s, err := collect(opts)
 	if err != nil {

@@ -156,6 +156,9 @@ func (r *reloader) apply(next config.Config) error {
 	if !reflect.DeepEqual(next.Breaker, r.now.Breaker) {
 		r.log.Warn("another breaker or place of rules takes effect at the next start")
 	}
+	if !reflect.DeepEqual(next.Cache.Prompt, r.now.Cache.Prompt) {
+		r.log.Warn("another setting of cache.prompt takes effect at the next start")
+	}
 	list, err := resolveKeys(next, r.env)
 	clients, clientErr := resolveClients(next, r.env)
 	hooks, hookErr := resolveHooks(next, r.env)

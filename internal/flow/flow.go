@@ -53,6 +53,9 @@ type shaper interface {
 	// Fallback makes c a call of the next model of its chain that is open, or
 	// reports false.
 	Fallback(c *call.Call, open func(*call.Call) bool) bool
+	// Undo takes out of a call what the upstream has refused in it and the caller
+	// had not put there, or reports false.
+	Undo(now time.Time, c *call.Call, v call.Verdict) bool
 }
 
 type sender interface {
@@ -231,6 +234,12 @@ func (f *Corridor) judge(ctx context.Context, c *call.Call, at attempt) (*http.R
 		a.Discard()
 		permit.Release(time.Now())
 		return nil, nil // this account cannot pay, but another one can
+	}
+	if a.Verdict.Kind == call.BadRequest && f.Shape != nil && f.Shape.Undo(time.Now(), c, a.Verdict) {
+		a.Discard()
+		permit.Release(time.Now())
+		c.Estimate = f.Estimate.Estimate(c)
+		return nil, nil // once more, as it came
 	}
 	if !a.Verdict.Transient() {
 		return f.deliver(c, permit, a), nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"hash/maphash"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -69,6 +70,20 @@ func (b *Breakpoints) Prepare(c *call.Call) bool {
 	c.Body = withMarks(c.Body, chosen, b.cfg.TTL)
 	c.Content.Prefixes = call.Readable(ends)
 	c.Prompt.Marks = len(marks)
+	return true
+}
+
+// Undo takes the marks out of a call that was refused for them, as a relay does
+// that does not know them, and sets none for such calls for an hour.
+func (b *Breakpoints) Undo(now time.Time, c *call.Call, v call.Verdict) bool {
+	if c.Prompt.Marks == 0 || !strings.Contains(v.Message, "cache_control") {
+		return false
+	}
+	c.Body = withoutMarks(c.Body, b.cfg.TTL)
+	c.Content.Prefixes, c.Prompt = nil, call.PromptCaching{}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.habits.purse(b.subject(c)).shut = now.Add(pause)
 	return true
 }
 

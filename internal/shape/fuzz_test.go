@@ -55,6 +55,8 @@ func FuzzBreakpoints(f *testing.F) {
 			}
 			if marked {
 				sameButMarked(t, body, c)
+				sameUnmarked(t, shape.New(nil, step), body, c)
+				step = shape.NewBreakpoints(shape.BreakpointsConfig{}) // it would do no more
 			}
 		}
 	})
@@ -82,6 +84,25 @@ func sameButMarked(t testing.TB, body []byte, c *call.Call) {
 	}
 	if n := bytes.Count(c.Body, []byte(mark)) + bytes.Count(c.Body, []byte(hourMark)); n != marks {
 		t.Fatalf("%d marks are spelled as they should be: %s", n, c.Body)
+	}
+}
+
+// sameUnmarked fails t unless the marks can be taken back.
+func sameUnmarked(t *testing.T, room *shape.Room, body []byte, c *call.Call) {
+	t.Helper()
+	no := call.Verdict{Kind: call.BadRequest, Message: "system.0.cache_control: no"}
+	if room.Undo(time.Now(), c, call.Verdict{Kind: call.BadRequest, Message: "no"}) || !room.Undo(time.Now(), c, no) || room.Undo(time.Now(), c, no) {
+		t.Fatal("what is taken back is not what was refused")
+	}
+	var was, is map[string]any
+	if json.Unmarshal(body, &was) != nil {
+		return
+	}
+	if err := json.Unmarshal(c.Body, &is); err != nil || takeMarks(t, is)+takeMarks(t, was) > 0 || !reflect.DeepEqual(was, is) {
+		t.Fatalf("%s became %s: %v", body, c.Body, err)
+	}
+	if c.Prompt.Marks != 0 || c.Content.Prefixes != nil {
+		t.Fatalf("the call still says that it is marked: %+v", c)
 	}
 }
 

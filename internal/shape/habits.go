@@ -114,7 +114,13 @@ func (g *going) chance(guess float64) float64 {
 // purse holds what marks may cost a tenant, in tokens of uncached input. They
 // fill it by what they save, and every request by a hundredth of its input:
 // what is never read again makes nobody's bill longer by more than that.
-type purse struct{ tokens float64 }
+type purse struct {
+	tokens float64
+	shut   time.Time // the upstream refuses marks: none until then
+}
+
+// pause is how long no marks are set where they were refused.
+const pause = time.Hour
 
 const (
 	firstPurse = 50_000
@@ -137,7 +143,7 @@ func (h *habits) purse(subject uint64) *purse {
 	p := h.purses[subject]
 	if p == nil {
 		shrink(h.purses, maxPurses-1)
-		p = &purse{firstPurse}
+		p = &purse{tokens: firstPurse}
 		h.purses[subject] = p
 	}
 	return p

@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"time"
@@ -49,4 +50,11 @@ func withMarks(body []byte, ends []call.End, ttl time.Duration) []byte {
 		from = e.To - 1 // the brace that ends the block
 	}
 	return append(out, body[from:]...)
+}
+
+// withoutMarks takes the marks out again. There are no others: requests with a
+// mark of the caller's are left alone, and in a string its quotes are escaped.
+// What was wrapped stays so.
+func withoutMarks(body []byte, ttl time.Duration) []byte {
+	return bytes.ReplaceAll(body, []byte(member(ttl)), nil)
 }

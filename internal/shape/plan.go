@@ -26,10 +26,10 @@ func (h *habits) plan(now time.Time, subject uint64, o outline) []int {
 	chance := h.chance(subject, o, known, what)
 	h.remember(now, subject, o, known, what)
 	last := known
-	switch {
-	case h.purse(subject).tokens < 0 && !what.kept:
+	switch purse := h.purse(subject); {
+	case now.Before(purse.shut), purse.tokens < 0 && !what.kept:
 		last = -1
-	case h.purse(subject).tokens < 0: // reading it costs nothing
+	case purse.tokens < 0: // reading it costs nothing
 	case o.tail > known && worthIt(h.ttl, chance):
 		last = o.tail
 	}

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -30,6 +31,11 @@ type Step interface {
 	Prepare(c *call.Call) bool
 }
 
+// undoer is a step whose edits can be taken back.
+type undoer interface {
+	Undo(now time.Time, c *call.Call, v call.Verdict) bool
+}
+
 // New returns the room. chains names, for a model, those that may answer in its
 // place, in order. Each call goes through the steps, in order.
 func New(chains map[string][]string, steps ...Step) *Room {
@@ -44,6 +50,17 @@ func (r *Room) Prepare(c *call.Call) bool {
 		anew = s.Prepare(c) || anew
 	}
 	return anew
+}
+
+// Undo takes back those edits of c at which its refusal v was aimed, and reports
+// false if there are none.
+func (r *Room) Undo(now time.Time, c *call.Call, v call.Verdict) bool {
+	for _, s := range r.steps {
+		if u, ok := s.(undoer); ok && u.Undo(now, c, v) {
+			return true
+		}
+	}
+	return false
 }
 
 // Fallback makes c a call of the first model in its chain, behind the one that

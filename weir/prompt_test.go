@@ -76,6 +76,34 @@ func TestMarkedConversationsAreReadFromTheCache(t *testing.T) {
 	})
 }
 
+// TestManyBlocksATurn: turns of more blocks than the API looks back for an entry
+// are read from the cache all the same, for the place of the last one is marked.
+func TestManyBlocksATurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, err := sim.New(sim.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := newLodge(t, api, weir.WithPromptCaching(weir.PromptCaching{}))
+		var turns []string
+		var before call.Tokens
+		for i := range 6 {
+			var blocks []string
+			for j := range 30 {
+				blocks = append(blocks, fmt.Sprintf(`{"type":"text","text":"%s"}`, prose(fmt.Sprint("file ", i, j), 1)))
+			}
+			turns = append(turns, `{"role":"user","content":[`+strings.Join(blocks, ",")+`]}`)
+			e := asked(t, b, `{"model":"claude-sonnet-5","max_tokens":10,"messages":[`+strings.Join(turns, ",")+`]}`)
+			if i > 1 && e.Usage.CacheRead != before {
+				t.Errorf("turn %d: %d were read from the cache, want all %d of the turn before", i, e.Usage.CacheRead, before)
+			}
+			before = e.Usage.CacheRead + e.Usage.CacheWrite
+			turns = append(turns, `{"role":"assistant","content":"I have read them."}`)
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
 // TestWhatNeverRepeatsStaysAsItIs: prompts that never repeat are passed on byte
 // for byte, and cost what they would.
 func TestWhatNeverRepeatsStaysAsItIs(t *testing.T) {

@@ -32,9 +32,11 @@ const (
 	InMessages
 )
 
-// Lookback is how many blocks before a mark the upstream looks for an older
-// entry (Anthropic docs, prompt caching).
-const Lookback = 20
+// The bounds of prompt caching (Anthropic docs, prompt caching).
+const (
+	MaxMarks = 4  // in a request
+	Lookback = 20 // blocks before a mark where the upstream looks for an older entry
+)
 
 // Readable lists, of all ends in order, the prefixes at which an entry that the
 // request can read may end: at a mark, or up to 20 blocks before one. The last
@@ -42,13 +44,17 @@ const Lookback = 20
 func Readable(ends []End) []Prefix {
 	var list []Prefix
 	reach := 0
-	for i := range slices.Backward(ends) {
+	for i := len(ends) - 1; i >= 0; i-- {
 		if reach--; ends[i].TTL > 0 {
 			reach = Lookback
 		}
-		if reach >= 0 {
-			list = append(list, ends[i].Prefix)
+		if reach < 0 {
+			continue
 		}
+		if list == nil {
+			list = make([]Prefix, 0, min(i+1, MaxMarks*(Lookback+1)))
+		}
+		list = append(list, ends[i].Prefix)
 	}
 	slices.Reverse(list)
 	return list

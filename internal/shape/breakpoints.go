@@ -120,7 +120,7 @@ type outline struct {
 }
 
 func newOutline(c *call.Call, ends []call.End) outline {
-	o := outline{ends: ends, tools: -1, sys: -1, tail: -1}
+	o := outline{ends: ends, open: make([]int, 0, len(ends)), tools: -1, sys: -1, tail: -1}
 	least := longEnough(c)
 	for i := range ends {
 		if !ends[i].Open || weight(&ends[i].Measure) < least {

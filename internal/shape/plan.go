@@ -36,7 +36,7 @@ func (h *habits) plan(now time.Time, subject uint64, o outline) []int {
 	if last < 0 {
 		return nil
 	}
-	marks := []int{last}
+	marks := append(make([]int, 0, call.MaxMarks), last)
 	for _, at := range [...]int{o.tools, o.sys, known} {
 		if at >= 0 && at < last && !slices.Contains(marks, at) {
 			marks = append(marks, at)

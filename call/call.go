@@ -109,9 +109,18 @@ type Call struct {
 	Cached CacheResult
 
 	// Filled by shape, which brings Content.Prefixes up to date, too.
-	Degraded Degradation
-	Prompt   PromptCaching
+	Degraded       Degradation
+	Prompt         PromptCaching
+	MaxTokensAsked Tokens // what the caller asked for, where MaxTokens was lowered; else 0
+	Gather         bool   // sent as a stream, and answered in one piece
+
+	// Filled by account.
+	Lost Usage // of attempts whose answers broke off before the client got any of them
 }
+
+// Streamed reports whether the call is sent as a stream, whatever the caller
+// gets of it.
+func (c *Call) Streamed() bool { return c.Stream || c.Gather }
 
 // Clone returns a copy that another goroutine may own. Header and body are
 // shared; neither owner may change them.

@@ -1,6 +1,9 @@
 package call
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Limiter is one kind of bucket that the upstream keeps for an organization
 // and a model group.
@@ -53,6 +56,23 @@ type Usage struct {
 	US        bool   // inference_geo: us
 	Batch     bool   // service_tier: batch
 	Model     string // that answered; "" if it did not say so
+}
+
+// Plus is the usage of both. The zero Usage adds nothing.
+func (u Usage) Plus(o Usage) Usage {
+	if o == (Usage{}) {
+		return u
+	}
+	u.Input += o.Input
+	u.CacheWrite += o.CacheWrite
+	u.CacheRead += o.CacheRead
+	u.Output += o.Output
+	u.HourWrite += o.HourWrite
+	u.Searches += o.Searches
+	u.Exact = u.Exact && o.Exact
+	u.Fast, u.US, u.Batch = u.Fast || o.Fast, u.US || o.US, u.Batch || o.Batch
+	u.Model = cmp.Or(u.Model, o.Model)
+	return u
 }
 
 // Charged is what the input limiter counts of u (anthropic-api.md §1.5).

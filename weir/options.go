@@ -41,9 +41,13 @@ type settings struct {
 	hedgeAfter time.Duration
 	fallback   map[string][]string
 	prompt     *PromptCaching // nil: none
-	prices     *price.Table
-	warnings   Warnings
-	notifier   call.Notifier
+	maxTokens  MaxTokens
+
+	streamAbove call.Tokens
+
+	prices   *price.Table
+	warnings Warnings
+	notifier call.Notifier
 }
 
 // collect applies the options and reports all their faults at once.
@@ -51,6 +55,7 @@ func collect(opts []Option) (*settings, error) {
 	s := &settings{
 		upstream: DefaultUpstream, log: slog.New(slog.DiscardHandler),
 		classify: classify.Config{Class: call.Normal}, prices: price.Builtin(),
+		streamAbove: defaultStreamAbove,
 	}
 	var errs []error
 	for _, o := range opts {

@@ -33,6 +33,7 @@ type pinger struct {
 	mu      sync.Mutex // guards everything below, and the writing to w
 	w       http.ResponseWriter
 	id      string // of the call, which is the corridor's while it waits
+	lowered string // what is done to its max_tokens
 	asked   asked  // by whom and for what
 	timer   *time.Timer
 	started bool
@@ -54,6 +55,7 @@ func (p *pinger) watch(c *call.Call) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.lowered = loweredText(c.MaxTokens, p.g.maxTokens.Cap(c))
 	p.id, p.asked = c.ID, asked{c.Pool, c.Model, c.Tenant, p.g.keys.Sure(c)}
 	p.timer = time.AfterFunc(firstPing, p.ping)
 }
@@ -70,7 +72,7 @@ func (p *pinger) ping() {
 		h.Set("Content-Type", "text/event-stream; charset=utf-8")
 		h.Set("Cache-Control", "no-cache")
 		h.Set("Weir-Request-Id", p.id)
-		if text := p.g.concerns(p.asked); text != "" {
+		if text := join(p.lowered, p.g.concerns(p.asked)); text != "" {
 			h.Set("Weir-Warning", text)
 		}
 		p.w.WriteHeader(http.StatusOK)

@@ -55,6 +55,7 @@ type Gateway struct {
 	pollers   []poller
 	warner    warner
 	prompt    promptTally
+	maxTokens shape.MaxTokens
 	transport *http.Transport // ours to close; nil if the user brought one
 	draining  atomic.Bool
 }
@@ -89,6 +90,7 @@ func New(opts ...Option) (*Gateway, error) {
 	}
 	g.metrics = newMetrics(g)
 	g.warner.open(s)
+	g.maxTokens.Configure(s.maxTokens)
 	g.corridor = g.newCorridor(s, sender, outlook)
 	return g, nil
 }
@@ -108,13 +110,11 @@ func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.O
 		Upstream: sender.With(s.patience),
 		Limits:   limits.Read,
 		Account:  account.New(book, learn, interrupted),
+		Shape:    shape.New(s.fallback, append(steps, &g.maxTokens, shape.Gather{Above: s.streamAbove})...),
 		Budget:   flow.NewBudget(),
 	}
 	if s.hedgeAfter > 0 {
 		f.Hedge = flow.NewHedge(s.hedgeAfter)
-	}
-	if s.fallback != nil || steps != nil {
-		f.Shape = shape.New(s.fallback, steps...)
 	}
 	if g.protector != nil {
 		f.Protect = g.protector

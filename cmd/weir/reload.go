@@ -148,7 +148,7 @@ func (r *reloader) setClients(list []weir.Client) error {
 }
 
 // apply takes over what can change while the gateway runs: the keys, the
-// clients, and whom to warn when.
+// clients, whom to warn when, and the policy of max_tokens.
 func (r *reloader) apply(next config.Config) error {
 	if next.Listen != r.now.Listen || next.Admin != r.now.Admin || next.Upstream != r.now.Upstream {
 		r.log.Warn("a new address takes effect at the next start")
@@ -171,7 +171,7 @@ func (r *reloader) apply(next config.Config) error {
 	if err := r.setClients(clients); err != nil {
 		return err
 	}
-	return errors.Join(r.gateway.SetWarnings(warningsOf(next)), r.notifier.Configure(next.Alerts.Every.D(), hooks))
+	return errors.Join(r.gateway.SetMaxTokens(maxTokensOf(next)), r.gateway.SetWarnings(warningsOf(next)), r.notifier.Configure(next.Alerts.Every.D(), hooks))
 }
 
 // resolveKeys reads the secrets of all keys and reports every fault.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/fault"
 	"github.com/weir-gateway/weir/internal/sse"
 )
 
@@ -19,12 +20,13 @@ type Room struct {
 	observer call.Observer
 	learn    func(*call.Call, call.Usage)
 	say      func(lang, reason string) string
+	judge    *fault.Judge
 }
 
 // New returns the room. Each ended call goes to observer, and what it really
 // used to learn. say puts into words why a stream broke off.
 func New(observer call.Observer, learn func(*call.Call, call.Usage), say func(lang, reason string) string) *Room {
-	return &Room{observer: observer, learn: learn, say: say}
+	return &Room{observer: observer, learn: learn, say: say, judge: fault.New()}
 }
 
 // Open returns the body that the client is to read. It owns the permit now:
@@ -37,6 +39,8 @@ func (r *Room) Open(c *call.Call, permit *call.Permit, a *call.Answer) io.ReadCl
 	case a.Verdict.Kind != call.OK:
 		b.usage.Exact = true // a refused request costs nothing
 		return b
+	case a.Usage.Exact: // gathered
+		b.usage, b.content = a.Usage, time.Now()
 	case a.Stream && a.Header.Get("Content-Encoding") == "":
 		s := &stream{body: b}
 		s.fill(nil)
@@ -61,7 +65,7 @@ func (r *Room) event(c *call.Call, status int, outcome, reason string) call.Even
 		Stream: c.Stream, Status: status, Outcome: outcome, Reason: reason, Waited: c.Waited,
 		Took: now.Sub(c.Received), Attempts: c.Attempts, Hedges: c.Hedges, Estimate: c.Estimate,
 		Story: c.Story, Degraded: c.Degraded, TraceParent: c.TraceParent,
-		Client: c.Client, Cached: c.Cached, Prompt: c.Prompt,
+		Client: c.Client, Cached: c.Cached, Prompt: c.Prompt, Usage: c.Lost,
 	}
 }
 
@@ -128,7 +132,7 @@ func (b *body) finish(outcome, reason string) {
 		if !b.content.IsZero() {
 			e.FirstIn = b.content.Sub(b.call.Received)
 		}
-		e.Usage = b.usage
+		e.Usage = b.usage.Plus(b.call.Lost)
 		b.room.observer.Event(e)
 	})
 }

@@ -58,7 +58,7 @@ func newWaiter(now time.Time, c *call.Call, print string, weight float64) *waite
 			Weight: weight, Resumed: c.Attempts > 0,
 		},
 		id: c.ID, attempt: c.Attempts + 1, print: print, size: len(c.Body), output: c.Estimate.Output,
-		demand:   quota.Demand{Input: c.Estimate.Input, Spread: c.Estimate.Spread, Stream: c.Stream},
+		demand:   quota.Demand{Input: c.Estimate.Input, Spread: c.Estimate.Spread, Stream: c.Streamed()},
 		cached:   c.Estimate.Cached,
 		received: c.Received, entered: now, deadline: c.Deadline,
 	}

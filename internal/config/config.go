@@ -26,7 +26,8 @@ type Config struct {
 	Keys    []Key    `yaml:"keys,omitempty" jsonschema:"description=API keys of the pool; none: each caller pays with its own"`
 	Clients []Client `yaml:"clients,omitempty" jsonschema:"description=who may use the pool; none: anybody on loopback"`
 	Queue   Queue    `yaml:"queue,omitempty"`
-	Retry   Retry    `yaml:"retry,omitempty"`
+	Classes Classes  `yaml:"classes,omitempty" jsonschema:"description=what holds for the requests of each class"`
+	Retry   Retry    `yaml:"retry"`
 	Degrade Degrade  `yaml:"degrade,omitempty"`
 	Cache   Cache    `yaml:"cache,omitempty"`
 	Breaker Breaker  `yaml:"breaker,omitempty"`
@@ -35,6 +36,8 @@ type Config struct {
 	// LocalTokens says that the data folder has client tokens as well; whoever
 	// has looked sets it.
 	LocalTokens bool `yaml:"-"`
+
+	Tenants map[string]Tenant `yaml:"tenants,omitempty" jsonschema:"description=what holds for the requests of one tenant, by its name"`
 
 	AdminToken Ref `yaml:"admin_token,omitempty" jsonschema:"description=what lets people and programs into the admin plane; needed off loopback"`
 
@@ -58,6 +61,8 @@ type Client struct {
 	Name   string `yaml:"name" jsonschema:"required,minLength=1"`
 	Token  Ref    `yaml:"token" jsonschema:"required"`
 	Tenant string `yaml:"tenant,omitempty" jsonschema:"description=whose share the client draws on; default: its name"`
+
+	MaxTokens MaxTokens `yaml:"max_tokens,omitempty" jsonschema:"description=of the client's requests"`
 }
 
 // Queue bounds the waiting.
@@ -75,6 +80,8 @@ type Retry struct {
 	Silence    schema.Duration `yaml:"silence,omitempty" jsonschema:"description=how long a stream may pause; default 1m"`
 	Whole      schema.Duration `yaml:"whole,omitempty" jsonschema:"description=how long an answer in one piece may take; default 10m"`
 	HedgeAfter schema.Duration `yaml:"hedge_after,omitempty" jsonschema:"description=a stream without content after so long is sent to another key as well (one call in a hundred at most); 0: never"`
+
+	StreamAbove int64 `yaml:"stream_above" jsonschema:"minimum=0,description=answers of more max_tokens come from the API as a stream and are put together for a caller that wants one piece; 0: never"`
 }
 
 // Degrade says what may be made simpler when it must.
@@ -93,10 +100,15 @@ func Defaults() Config {
 	return Config{
 		Listen: "127.0.0.1:8787", Admin: "127.0.0.1:8788", Upstream: "https://api.anthropic.com",
 		Queue:   Queue{MaxWaiting: 100_000, MaxBytes: 1 << 30, MaxWait: schema.Duration(10 * time.Minute)},
+		Retry:   Retry{StreamAbove: defaultStreamAbove},
 		Alerts:  defaultAlerts(),
 		Breaker: Breaker{Engine: EngineSentinel},
 	}
 }
+
+// defaultStreamAbove is above what the official SDKs refuse to ask for an answer
+// in one piece.
+const defaultStreamAbove = 21_333
 
 // Off is the admin address that turns the admin plane off.
 const Off = "off"
@@ -179,6 +191,7 @@ func (c *Config) Validate() []schema.Fault {
 		}
 	}
 	c.Cache.Prompt.validate(add)
+	c.validateMaxTokens(add)
 	c.Breaker.validate(add)
 	c.Alerts.validate(add)
 	return faults

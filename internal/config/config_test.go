@@ -156,3 +156,38 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestMaxTokens(t *testing.T) {
+	c, err := config.Load(write(t, `
+keys: [{name: a, key: 'env:K'}]
+clients: [{name: web, token: 'env:T', max_tokens: {cap: 9}}]
+classes: {interactive: {max_tokens: {default: 100, cap: 200}}, batch: {max_tokens: {default: 7}}}
+tenants: {acme: {max_tokens: {cap: 8}}}
+retry: {stream_above: 0}
+`), getenv())
+	if err != nil || c.Check() != nil {
+		t.Fatal(err, c.Check())
+	}
+	if c.Classes.Interactive.MaxTokens != (config.MaxTokens{Default: 100, Cap: 200}) || c.Classes.Batch.MaxTokens.Default != 7 ||
+		c.Clients[0].MaxTokens.Cap != 9 || c.Tenants["acme"].MaxTokens.Cap != 8 || c.Retry.StreamAbove != 0 {
+		t.Errorf("got %+v", c)
+	}
+	view, err := c.View()
+	if err != nil || view["classes"] == nil || view["tenants"] == nil || view["retry"].(map[string]any)["stream_above"] != 0 {
+		t.Errorf("shown as %v, %v", view, err)
+	}
+	if c := config.Defaults(); c.Retry.StreamAbove != 21_333 {
+		t.Errorf("streams above %d by default", c.Retry.StreamAbove)
+	}
+	_, err = config.Load(write(t, `
+classes: {interactive: {max_tokens: {default: 2, cap: 1}}, normal: {max_tokens: {cap: 0}}, urgent: {}}
+tenants: {acme: {max_tokens: {default: 2, cap: 1}}}
+clients: [{name: web, token: 'env:T', max_tokens: {default: 2, cap: 1}}]
+retry: {stream_above: -1}
+`), getenv())
+	for _, path := range []string{"classes.interactive.max_tokens", "classes.normal.max_tokens.cap", "urgent", "tenants.acme.max_tokens", "clients[0].max_tokens", "retry.stream_above", "raise the cap"} {
+		if err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s is not mentioned in:\n%v", path, err)
+		}
+	}
+}

@@ -94,8 +94,12 @@ func (j *Judge) Event(now time.Time, raw []byte) call.Verdict {
 		v.Status = 529
 	case "rate_limit_error":
 		v.Status = http.StatusTooManyRequests
-	case "invalid_request_error", "request_too_large":
+	case "invalid_request_error":
 		v.Status = http.StatusBadRequest
+	case "billing_error":
+		v.Status = http.StatusPaymentRequired
+	case "request_too_large":
+		v.Status = http.StatusRequestEntityTooLarge
 	case "authentication_error":
 		v.Status = http.StatusUnauthorized
 	case "permission_error":

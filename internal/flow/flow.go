@@ -65,6 +65,8 @@ type sender interface {
 
 type accountant interface {
 	Open(c *call.Call, permit *call.Permit, a *call.Answer) io.ReadCloser
+	// Gather makes one piece of a stream.
+	Gather(c *call.Call, permit *call.Permit, a *call.Answer) *call.Answer
 	End(c *call.Call, status int, outcome, reason string)
 }
 
@@ -192,6 +194,7 @@ func (f *Corridor) attempts(ctx context.Context, c *call.Call) (*http.Response, 
 			}
 			continue
 		}
+		at = f.gather(c, at)
 		resp, err := f.judge(ctx, c, at)
 		if resp != nil || err != nil {
 			return resp, err
@@ -310,14 +313,17 @@ func tellWait(c *call.Call, key call.Key, r *call.Refusal) {
 }
 
 // deliver hands an answer to the accountant, who owns the permit from then on.
-// The headers are observed after the usage, which they include.
+// The headers are observed after the usage, which they include; those of a
+// gathered stream were, when they came.
 func (f *Corridor) deliver(c *call.Call, permit *call.Permit, a *call.Answer) *http.Response {
 	if a.Verdict.Account() || (a.Status == http.StatusTooManyRequests && !a.Verdict.Transient()) {
 		// Clients retry every 429; this one no retry can mend.
 		a.Header.Set("X-Should-Retry", "false")
 	}
 	body := f.Account.Open(c, permit, a)
-	permit.Observe(time.Now(), a.Limits)
+	if !a.Usage.Exact {
+		permit.Observe(time.Now(), a.Limits)
+	}
 	c.Headroom = permit.Headroom(time.Now())
 	return &http.Response{
 		StatusCode: a.Status, Header: a.Header, Body: body, ContentLength: a.Length,

@@ -58,7 +58,8 @@ func (h *house) Open(_ *call.Call, p *call.Permit, a *call.Answer) io.ReadCloser
 	p.Settle(time.Now(), call.Usage{Exact: true})
 	return a.Body
 }
-func (h *house) End(*call.Call, int, string, string) {}
+func (h *house) Gather(_ *call.Call, _ *call.Permit, a *call.Answer) *call.Answer { return a }
+func (h *house) End(*call.Call, int, string, string)                              {}
 
 // till is the far end of the scripted permits.
 type till struct{ h *house }

@@ -59,7 +59,7 @@ type runner struct {
 // race makes an attempt, and a second one beside it where that is switched on
 // and called for.
 func (f *Corridor) race(ctx context.Context, c *call.Call, at attempt) (attempt, *call.Refusal) {
-	if f.Hedge == nil || !c.Stream || c.Endpoint != call.Messages {
+	if f.Hedge == nil || !c.Streamed() || c.Endpoint != call.Messages {
 		return f.send(ctx, c, at)
 	}
 	done := make(chan *runner, 2)

@@ -5,14 +5,14 @@
 package shape
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/message"
 )
 
 // Fallback is the rung on which another model answers.
@@ -98,33 +98,14 @@ func (r *Room) Fallback(c *call.Call, open func(*call.Call) bool) bool {
 // withModel puts another model into a request. It copies the body: the old one
 // may still be on its way to the upstream.
 func withModel(body []byte, model string) ([]byte, error) {
-	dec := jsontext.NewDecoder(bytes.NewBuffer(body))
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, fmt.Errorf("find the model: %w", err)
+	word, err := json.Marshal(model)
+	if err != nil {
+		return nil, fmt.Errorf("write the model: %w", err)
 	}
-	for dec.PeekKind() == '"' {
-		name, err := dec.ReadToken()
-		if err != nil {
-			return nil, fmt.Errorf("find the model: %w", err)
-		}
-		if name.String() != "model" {
-			if err := dec.SkipValue(); err != nil {
-				return nil, fmt.Errorf("find the model: %w", err)
-			}
-			continue
-		}
-		value, err := dec.ReadValue()
-		if err != nil {
-			return nil, fmt.Errorf("find the model: %w", err)
-		}
-		end := int(dec.InputOffset())
-		word, err := json.Marshal(model)
-		if err != nil {
-			return nil, fmt.Errorf("write the model: %w", err)
-		}
-		out := make([]byte, 0, len(body)+len(word))
-		out = append(out, body[:end-len(value)]...)
-		return append(append(out, word...), body[end:]...), nil
+	if was, err := message.Get(body, "model"); err != nil || was == nil {
+		return nil, fmt.Errorf("find the model: %w", cmp.Or(err, errNoModel))
 	}
-	return nil, fmt.Errorf("find the model: there is none")
+	return message.Set(body, "model", word)
 }
+
+var errNoModel = errors.New("there is none")

@@ -20,6 +20,7 @@ import (
 
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/fault"
+	"github.com/weir-gateway/weir/internal/message"
 )
 
 // Room sends calls to one upstream, or to that of the key. It is safe for
@@ -104,15 +105,20 @@ const maxError = 1 << 20
 
 // Send makes one attempt at a metered call.
 func (r *Room) Send(ctx context.Context, c *call.Call, key call.Key) *call.Answer {
-	limit := r.patience.Whole
-	if c.Stream {
+	limit, body := r.patience.Whole, c.Body
+	if c.Streamed() {
 		limit = r.patience.Begin
+	}
+	if c.Gather {
+		if asked, err := message.Set(body, "stream", []byte("true")); err == nil { // classify has read it
+			body = asked
+		}
 	}
 	ctx, w := newWatch(ctx, limit)
 	req := r.request(ctx, c, key)
-	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(c.Body)), int64(len(c.Body))
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(c.Body)), nil }
-	if c.Stream {
+	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	if c.Streamed() {
 		// A compressed stream could not be read while it passes.
 		req.Header.Set("Accept-Encoding", "identity")
 	}

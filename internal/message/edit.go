@@ -1,0 +1,80 @@
+package message
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Get returns a member of a JSON object in the bytes in which it stands there,
+// or nil.
+func Get(object []byte, name string) ([]byte, error) {
+	at, _, err := find(object, name)
+	if err != nil || at.begin == 0 {
+		return nil, err
+	}
+	return object[at.begin:at.end:at.end], nil
+}
+
+// Set returns a copy of a JSON object in which a member has another value, or
+// is there at all: as the first, if it was not. No other byte changes.
+func Set(object []byte, name string, value []byte) ([]byte, error) {
+	at, inside, err := find(object, name)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, len(object)+len(name)+len(value)+4)
+	if at.begin > 0 {
+		out = append(append(out, object[:at.begin]...), value...)
+		return append(out, object[at.end:]...), nil
+	}
+	out = append(out, object[:inside.begin]...)
+	if out, err = jsontext.AppendQuote(out, name); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	out = append(append(out, ':'), value...)
+	if inside.end > 0 { // there are others
+		out = append(out, ',')
+	}
+	return append(out, object[inside.begin:]...), nil
+}
+
+// span is where something stands. A zero begin or end is nowhere.
+type span struct{ begin, end int }
+
+// find looks for a member's value, and for what stands inside the object: its
+// end is 0 if that is nothing.
+func find(object []byte, name string) (value, inside span, err error) {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(object), lenient...)
+	if dec.PeekKind() != '{' {
+		return value, inside, fmt.Errorf("%w: not a JSON object", ErrBroken)
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return value, inside, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	inside.begin = int(dec.InputOffset())
+	for dec.PeekKind() == '"' {
+		inside.end = len(object)
+		word, err := dec.ReadToken()
+		if err != nil {
+			return value, inside, fmt.Errorf("%w: %w", ErrBroken, err)
+		}
+		if word.String() != name {
+			if err := dec.SkipValue(); err != nil {
+				return value, inside, fmt.Errorf("%w: %w", ErrBroken, err)
+			}
+			continue
+		}
+		raw, err := dec.ReadValue()
+		if err != nil {
+			return value, inside, fmt.Errorf("%w: %w", ErrBroken, err)
+		}
+		end := int(dec.InputOffset())
+		return span{end - len(raw), end}, inside, nil
+	}
+	if _, err := dec.ReadToken(); err != nil { // the object's end
+		return value, inside, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	return value, inside, nil
+}

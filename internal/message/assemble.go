@@ -41,6 +41,11 @@ type Assembler struct {
 	size   int
 	begun  bool
 	done   bool
+
+	// Of the delta that is being read.
+	reader reader
+	event  object
+	inner  object
 }
 
 // block is one content block under way.
@@ -71,9 +76,10 @@ func (a *Assembler) Add(name string, data []byte) error {
 	default:
 		return nil
 	}
-	if name != "content_block_delta" { // a delta is copied where it is joined
-		data = bytes.Clone(data)
+	if name == "content_block_delta" { // it is copied where it is joined
+		return a.delta(data)
 	}
+	data = bytes.Clone(data)
 	event, err := parse(data)
 	if err != nil {
 		return err
@@ -88,19 +94,23 @@ func (a *Assembler) Add(name string, data []byte) error {
 		return a.start(event)
 	}
 	if !a.begun {
-		return fmt.Errorf("%w: %s before message_start", ErrBroken, name)
+		return errEarly(name)
 	}
 	switch name {
 	case "content_block_start":
 		return a.open(event)
-	case "content_block_delta":
-		return a.delta(event)
+	case "content_block_delta": // its data alone told
+		return a.delta(data)
 	case "message_delta":
 		return a.end(event)
 	case "message_stop":
 		a.done = true
 	}
 	return nil
+}
+
+func errEarly(name string) error {
+	return fmt.Errorf("%w: %s before message_start", ErrBroken, name)
 }
 
 func streamError(event object, data []byte) error {
@@ -155,15 +165,22 @@ func (a *Assembler) open(event object) error {
 }
 
 // delta adds to a block.
-func (a *Assembler) delta(event object) error {
+func (a *Assembler) delta(data []byte) (err error) {
+	if !a.begun {
+		return errEarly("content_block_delta")
+	}
+	if a.event, err = a.reader.object(data, a.event); err != nil {
+		return err
+	}
+	event := a.event
 	i, err := index(event)
 	if err != nil || i < 0 || i >= len(a.blocks) {
 		return fmt.Errorf("%w: a delta for block %s, which has not begun", ErrBroken, event.get("index"))
 	}
-	delta, err := parse(event.get("delta"))
-	if err != nil {
+	if a.inner, err = a.reader.object(event.get("delta"), a.inner); err != nil {
 		return err
 	}
+	delta := a.inner
 	b := &a.blocks[i]
 	kind := delta.text("type")
 	if part := delta.get("partial_json"); kind == "input_json_delta" && part.Kind() == '"' {

@@ -22,21 +22,28 @@ type object []field
 
 // parse reads an object. Its values are parts of data; none can grow into its
 // neighbour.
-func parse(data []byte) (object, error) {
-	dec := jsontext.NewDecoder(bytes.NewBuffer(data), lenient...)
+func parse(data []byte) (object, error) { return new(reader).object(data, make(object, 0, 8)) }
+
+// reader reads one object after the other without much garbage.
+type reader struct{ dec jsontext.Decoder }
+
+// object reads an object as parse does, into the memory of another one.
+func (r *reader) object(data []byte, o object) (object, error) {
+	dec := &r.dec
+	dec.Reset(bytes.NewBuffer(data), lenient...)
 	if dec.PeekKind() != '{' {
 		return nil, fmt.Errorf("%w: not a JSON object", ErrBroken)
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
-	o := make(object, 0, 8)
+	o = o[:0]
 	for dec.PeekKind() == '"' {
-		name, err := dec.ReadToken()
+		name, err := dec.ReadValue()
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 		}
-		key := known(name)
+		key := unquoted(name)
 		value, err := dec.ReadValue()
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrBroken, err)
@@ -53,9 +60,11 @@ func parse(data []byte) (object, error) {
 	return o, nil
 }
 
-// known spares an allocation for the names that each delta has.
-func known(name jsontext.Token) string {
-	switch s := name.String(); s {
+// unquoted returns a string in clear, and spares an allocation for what each
+// delta has.
+func unquoted(value jsontext.Value) string {
+	inner := value[1 : len(value)-1]
+	switch string(inner) {
 	case "type":
 		return "type"
 	case "index":
@@ -64,9 +73,14 @@ func known(name jsontext.Token) string {
 		return "delta"
 	case "text":
 		return "text"
-	default:
-		return s
+	case "text_delta":
+		return "text_delta"
 	}
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return string(inner)
+	}
+	out, _ := jsontext.AppendUnquote(nil, value) // what cannot be read is replaced
+	return string(out)
 }
 
 // elements returns the values of an array.
@@ -106,11 +120,7 @@ func (o object) text(name string) string {
 	if value.Kind() != '"' {
 		return ""
 	}
-	if inner := value[1 : len(value)-1]; bytes.IndexByte(inner, '\\') < 0 {
-		return string(inner)
-	}
-	out, _ := jsontext.AppendUnquote(nil, value) // what cannot be read is replaced
-	return string(out)
+	return unquoted(value)
 }
 
 // set gives a member a value, at the end if it is new.

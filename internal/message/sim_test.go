@@ -116,3 +116,24 @@ func BenchmarkAssembler(b *testing.B) {
 		}
 	}
 }
+
+// TestDeltasAreCheap holds the budget of what a stream has most of.
+func TestDeltasAreCheap(t *testing.T) {
+	events, err := message.Events(long())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a message.Assembler
+	for _, e := range events[:2] {
+		if err := a.Add(e.Name, e.Data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := testing.AllocsPerRun(1000, func() {
+		if err := a.Add("content_block_delta", events[2].Data); err != nil {
+			t.Error(err)
+		}
+	}); n > 4 {
+		t.Errorf("%v allocations for a delta", n)
+	}
+}

@@ -71,7 +71,12 @@ func split(whole object) (head, end object, err error) {
 		if begun.get("output_tokens").Kind() == '0' {
 			begun.set("output_tokens", jsontext.Value("0"))
 		}
-		head.set("usage", without(begun, "output_tokens_details", "server_tool_use").append(nil))
+		for _, name := range []string{"output_tokens_details", "server_tool_use"} {
+			if begun.get(name) != nil {
+				begun.set(name, jsontext.Value("null"))
+			}
+		}
+		head.set("usage", begun.append(nil))
 		end.set("usage", usage)
 	}
 	if managed := whole.get("context_management"); managed != nil {

@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"runtime"
@@ -116,7 +117,7 @@ func TestLostUsage(t *testing.T) {
 // TestGatherIsBounded: memory is of the order of the answer, and an answer
 // without an end is given up.
 func TestGatherIsBounded(t *testing.T) {
-	const tokens, event = 1_000_000, 5000 // 4 MB
+	const tokens, event = 250_000, 5000 // 1 MB
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	var m meter
@@ -137,7 +138,7 @@ func TestGatherIsBounded(t *testing.T) {
 	var endless meter
 	c, a := gather(t, &endless, func(w io.Writer) error {
 		w.Write(begin())
-		for one := deltas(200_000); ; {
+		for one := sse.Append(nil, "new_kind", bytes.Repeat([]byte("x"), 1<<20)); ; {
 			if _, err := w.Write(one); err != nil {
 				return err
 			}

@@ -51,3 +51,19 @@ type PromptCacheReport struct {
 	Written Tokens    `json:"written_tokens"` // of their input, written to it
 	Saved   USD       `json:"saved_usd"`      // what reading saved, less what writing cost more; may be negative
 }
+
+// Ledger writes down what calls cost, and says how it fares.
+type Ledger interface {
+	Observer
+	Report() LedgerReport
+}
+
+// LedgerReport is how a ledger fares. Records are attempts.
+type LedgerReport struct {
+	Booked       uint64        // written to the journal since the start
+	Carried      uint64        // from there into the store
+	Lost         uint64        // neither the journal nor memory had room for them
+	Held         int           // in memory, because the journal cannot be written
+	JournalBytes int64         // that the store has not taken yet
+	Behind       time.Duration // age of the oldest record that the store lacks
+}

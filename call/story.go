@@ -19,6 +19,22 @@ type Attempt struct {
 	Status int           `json:"status"`
 	Kind   string        `json:"kind"`    // ok, or the kind of failure
 	Took   time.Duration `json:"took_ns"` // until its fate was known
+
+	// What an attempt may have been charged for whose answer nobody got. That of
+	// the answer itself is the event's.
+	Usage  Usage `json:"-"`
+	Cost   USD   `json:"-"` // of Usage, by the price table
+	Priced bool  `json:"-"`
+}
+
+// Abandoned is the kind of an attempt whose answer was no longer wanted: another
+// one beside it was sooner, or the caller left.
+const Abandoned = "abandoned"
+
+// Sent reports whether the attempt reached out to the upstream. The other
+// chapters of a story are waits that led to nothing.
+func (a Attempt) Sent() bool {
+	return a.Status != 0 || a.Kind == Abandoned || a.Kind == Unreachable.String()
 }
 
 // maxStory bounds the attempts that a call remembers: the first ones tell what

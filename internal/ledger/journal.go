@@ -93,10 +93,9 @@ func (j *journal) append(rows []Row) error {
 		j.buf.WriteByte('\n')
 	}
 	if j.file != nil && j.at.Offset >= segmentSize {
-		if err := j.file.Close(); err != nil {
+		if err := j.next(); err != nil {
 			return err
 		}
-		j.file, j.at = nil, mark{Segment: j.at.Segment + 1}
 	}
 	if j.file == nil {
 		f, err := os.OpenFile(j.name(j.at.Segment), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -106,13 +105,43 @@ func (j *journal) append(rows []Row) error {
 		j.file = f
 	}
 	n, err := j.file.Write(j.buf.Bytes())
-	if err != nil && n > 0 { // half a row: the next one must not follow it
-		err = errors.Join(err, j.file.Truncate(j.at.Offset))
-	}
 	if err == nil {
 		j.at.Offset += int64(n)
+		return nil
+	}
+	if n > 0 && j.file.Truncate(j.at.Offset) != nil { // half a row: the next one must not follow it
+		err = errors.Join(err, j.next())
 	}
 	return err
+}
+
+// next closes the file: the next row begins another one.
+func (j *journal) next() error {
+	err := j.file.Close()
+	j.file, j.at = nil, mark{Segment: j.at.Segment + 1}
+	return err
+}
+
+// size is how many bytes of a journal stand behind a place.
+func size(dir string, from mark) (n int64, err error) {
+	list, err := segments(dir)
+	for _, segment := range list {
+		if segment < from.Segment {
+			continue
+		}
+		j := journal{dir: dir}
+		info, err := os.Stat(j.name(segment))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it has just been dropped
+		}
+		if err != nil {
+			return n, err
+		}
+		if n += info.Size(); segment == from.Segment {
+			n -= min(from.Offset, info.Size())
+		}
+	}
+	return n, err
 }
 
 func (j *journal) close() error {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,9 +16,11 @@ import (
 
 // Config says where the ledger is and how long it remembers.
 type Config struct {
-	Dir  string        // its folder, which belongs to one process at a time
-	Keep time.Duration // of attempts; sums by day stay. Default 90 days
-	Log  *slog.Logger
+	Dir        string        // its folder, which belongs to one process at a time
+	Keep       time.Duration // of attempts; sums by day stay. Default 90 days
+	Postgres   call.Secret   // address of the store; empty: a file in the folder
+	MaxJournal int64         // bytes that the store has not taken yet; default 1 GiB
+	Log        *slog.Logger
 }
 
 // How the journal is carried over into the store.
@@ -25,27 +28,31 @@ const (
 	batchRows   = 2000
 	batchEvery  = 50 * time.Millisecond
 	retryAfter  = 2 * time.Second
+	takeWithin  = 30 * time.Second // a batch, or it is tried again
+	lastTries   = 3                // at the end
 	forgetEvery = time.Hour
+	forgetPiece = 5000
 	defaultKeep = 90 * 24 * time.Hour
+	maxJournal  = 1 << 30
 )
 
-// Ledger writes rows. It implements [call.Observer] and is safe for concurrent
+// Ledger writes rows. It implements [call.Ledger] and is safe for concurrent
 // use.
 type Ledger struct {
 	cfg   Config
 	lock  *os.File
-	store *database
+	store store
 	wake  chan struct{} // capacity 1
 
 	mu      sync.Mutex // guards the rest
 	journal *journal   // nil once the ledger is closed
-	failed  error      // of the latest row, nil if it was written
+	desk    desk
 
 	done mark // owned by Run
 }
 
-// Open opens the ledger of a folder, and makes the folder if need be. It must
-// be closed.
+// Open opens the ledger of a folder, and makes the folder if need be. A store
+// elsewhere need not be there yet. It must be closed.
 func Open(cfg Config) (*Ledger, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -53,6 +60,7 @@ func Open(cfg Config) (*Ledger, error) {
 	if cfg.Keep <= 0 {
 		cfg.Keep = defaultKeep
 	}
+	cfg.MaxJournal = cmp.Or(cfg.MaxJournal, maxJournal)
 	l := &Ledger{cfg: cfg, wake: make(chan struct{}, 1)}
 	if err := l.open(); err != nil {
 		l.Close()
@@ -68,120 +76,147 @@ func (l *Ledger) open() (err error) {
 	if l.lock, err = lock(filepath.Join(l.cfg.Dir, "lock")); err != nil {
 		return err
 	}
-	if l.store, err = openDatabase(l.cfg.Dir, false); err != nil {
+	if l.store, err = openStore(l.cfg); err != nil {
 		return err
 	}
 	if l.done, err = l.store.done(context.Background()); err != nil {
 		return err
 	}
+	if l.desk.backlog, err = size(l.cfg.Dir, l.done); err != nil {
+		return err
+	}
+	if l.desk.backlog > 0 {
+		l.desk.waiting = time.Now() // how long it had waited before, nobody knows
+	}
 	l.journal, err = openJournal(l.cfg.Dir, l.done)
 	return err
 }
 
-var errClosed = errors.New("the ledger has been closed")
-
-// Event implements [call.Observer]. The rows are safe from the end of this
-// process when it returns.
-func (l *Ledger) Event(e call.Event) {
-	rows := rowsOf(e)
-	if len(rows) == 0 {
-		return
+// openStore opens the store for the process that writes it. An interface that
+// holds a nil pointer would be closed.
+func openStore(cfg Config) (store, error) {
+	if !cfg.Postgres.Empty() {
+		p, err := openPostgres(cfg.Postgres, cfg.Dir)
+		if err != nil {
+			return nil, err
+		}
+		if p.gateway, err = identity(cfg.Dir); err != nil {
+			return nil, errors.Join(err, p.close())
+		}
+		return p, nil
 	}
-	l.mu.Lock()
-	err := errClosed
-	if l.journal != nil {
-		err = l.journal.append(rows)
+	d, err := openDatabase(cfg.Dir, false)
+	if err != nil {
+		return nil, err
 	}
-	first := err != nil && l.failed == nil
-	l.failed = err
-	l.mu.Unlock()
-	if first {
-		l.cfg.Log.Error("the ledger cannot be written: calls go on unbooked", "cause", err)
-	}
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+	return d, nil
 }
 
 // Run carries the journal over into the store until ctx is done, and then what
 // is left.
 func (l *Ledger) Run(ctx context.Context) error {
-	forget := time.NewTicker(forgetEvery)
+	forget, retry := time.NewTicker(forgetEvery), time.NewTicker(retryAfter)
 	defer forget.Stop()
+	defer retry.Stop()
 	l.forget(ctx)
 	for {
+		l.unload()
 		more, err := l.carry(ctx)
-		wait := time.Duration(0)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return l.finish()
-		case err != nil:
-			l.cfg.Log.Error("the ledger's journal waits: the store does not take it", "cause", err)
-			wait = retryAfter
-		case !more:
+		}
+		l.judge(err)
+		wait := retry.C
+		switch {
+		case more:
+			continue
+		case err == nil:
 			select {
 			case <-ctx.Done():
 				return l.finish()
 			case <-forget.C:
 				l.forget(ctx)
+			case <-retry.C:
 			case <-l.wake:
-				wait = batchEvery // let a few come together
+				wait = time.After(batchEvery) // let a few come together
+			}
+			if wait == retry.C {
+				continue
 			}
 		}
-		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
-		case <-timer.C:
+		case <-wait:
 		}
-		timer.Stop()
 	}
 }
 
 // carry moves one batch, and says whether there may be another one at once.
 func (l *Ledger) carry(ctx context.Context) (more bool, err error) {
+	began := time.Now()
 	rows, end, broken, err := tail(l.cfg.Dir, l.done, batchRows)
 	if err != nil {
 		return false, err
 	}
 	if broken > 0 {
-		l.cfg.Log.Error("rows of the ledger's journal cannot be read", "rows", broken)
+		l.spoilt(broken)
 	}
 	if len(rows) == 0 && !l.done.before(end) {
 		return false, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, takeWithin)
+	defer cancel()
 	if err := l.store.take(ctx, rows, end); err != nil {
 		return false, err
 	}
 	l.done = end
-	return len(rows) == batchRows, drop(l.cfg.Dir, end)
+	more = len(rows) == batchRows
+	if more {
+		began = rows[len(rows)-1].At // what follows is hardly older
+	}
+	return more, cmp.Or(drop(l.cfg.Dir, end), l.carried(len(rows), end, began))
 }
 
 // finish carries over what is left after the end of everything else. What it
-// has no time for waits in the journal for the next life.
+// has no time for, or the store does not take, waits in the journal for the
+// next life.
 func (l *Ledger) finish() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	for {
+	l.unload()
+	for tries := lastTries; ; {
 		more, err := l.carry(ctx)
-		if ctx.Err() != nil {
+		switch tries--; {
+		case ctx.Err() != nil:
 			return nil
-		}
-		if err != nil || !more {
+		case err == nil && !more:
+			return nil
+		case err == nil:
+			tries = lastTries
+		case tries == 0:
+			l.cfg.Log.Warn("records of the ledger wait in its journal for the next start", "cause", err, "journal_bytes", l.Report().JournalBytes)
 			return err
+		default: // a connection that had been lost is made anew
+			time.Sleep(batchEvery)
 		}
 	}
 }
 
+// forget removes old attempts, a piece at a time so that nobody waits for long.
 func (l *Ledger) forget(ctx context.Context) {
-	if _, err := l.store.forget(ctx, time.Now().Add(-l.cfg.Keep)); err != nil && ctx.Err() == nil {
-		l.cfg.Log.Error("old rows of the ledger cannot be removed", "cause", err)
+	for n := int64(forgetPiece); n == forgetPiece; {
+		var err error
+		if n, err = l.store.forget(ctx, time.Now().Add(-l.cfg.Keep), forgetPiece); err != nil && ctx.Err() == nil {
+			l.cfg.Log.Warn("old rows of the ledger cannot be removed; they will be an hour later", "cause", err)
+			return
+		}
 	}
 }
 
 // Close gives the folder back. Rows that are in the journal alone stay there.
 func (l *Ledger) Close() error {
 	var errs []error
+	l.unload() // the last chance
 	l.mu.Lock()
 	if l.journal != nil {
 		errs = append(errs, l.journal.close())

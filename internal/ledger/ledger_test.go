@@ -80,7 +80,11 @@ func read(t testing.TB, dir string) *ledger.Reader {
 // and from the store alone, while the ledger is open and after.
 func TestSums(t *testing.T) {
 	dir := t.TempDir()
-	l := open(t, dir)
+	checkSums(t, func() *ledger.Ledger { return open(t, dir) }, func() *ledger.Reader { return read(t, dir) })
+}
+
+func checkSums(t *testing.T, open func() *ledger.Ledger, read func() *ledger.Reader) {
+	l := open()
 	var want ledger.Sum
 	for i := range 300 {
 		e := event(i, []string{"a", "b", "c"}[i%3])
@@ -95,7 +99,7 @@ func TestSums(t *testing.T) {
 	}
 	check := func(when string) {
 		t.Helper()
-		for _, r := range []*ledger.Reader{l.Reader(), read(t, dir)} {
+		for _, r := range []*ledger.Reader{l.Reader(), read()} {
 			got := usage(t, r, ledger.Span{}, ledger.ByTenant, ledger.ByModel)
 			var sum ledger.Sum
 			for _, line := range got.Rows {
@@ -127,7 +131,7 @@ func TestSums(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
-	l = open(t, dir)
+	l = open()
 	check("opened again")
 	e := event(1000, "a")
 	l.Event(e)
@@ -204,14 +208,17 @@ func TestOldAttemptsAreForgotten(t *testing.T) {
 
 // writeLedger is set for a child process of the tests, which writes a ledger
 // until it is killed, and says of each call that it has been booked.
-const writeLedger = "WEIR_TEST_WRITE_LEDGER"
+const (
+	writeLedger   = "WEIR_TEST_WRITE_LEDGER"
+	writePostgres = "WEIR_TEST_WRITE_POSTGRES" // its store; empty: a file
+)
 
 func TestMain(m *testing.M) {
 	dir := os.Getenv(writeLedger)
 	if dir == "" {
 		os.Exit(m.Run())
 	}
-	l, err := ledger.Open(ledger.Config{Dir: dir, Keep: 1e6 * time.Hour})
+	l, err := ledger.Open(ledger.Config{Dir: dir, Keep: 1e6 * time.Hour, Postgres: call.NewSecret(os.Getenv(writePostgres))})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -227,12 +234,22 @@ func TestMain(m *testing.M) {
 // there, once, and at most the one call more whose word did not get out, or a
 // part of it: the kernel breaks a write off between two pages.
 func TestKilled(t *testing.T) {
-	dir := t.TempDir()
-	var booked int64
-	rounds := 50
+	dir, rounds := t.TempDir(), 50
+	booked := killWriters(t, rounds, writeLedger+"="+dir)
+	checkKilled(t, "after the last kill", read(t, dir), booked, rounds)
+	l := open(t, dir)
+	run(t, l)()
+	checkKilled(t, "carried over", l.Reader(), booked, rounds)
+	t.Logf("%d kills, %d calls booked", rounds, booked)
+}
+
+// killWriters starts and kills writers, one after another, and returns how many
+// calls they said they had booked.
+func killWriters(t *testing.T, rounds int, env ...string) (booked int64) {
+	t.Helper()
 	for range rounds {
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
-		cmd.Env = append(os.Environ(), writeLedger+"="+dir)
+		cmd.Env = append(os.Environ(), env...)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -258,30 +275,38 @@ func TestKilled(t *testing.T) {
 		cmd.Wait()
 		booked += last + 1
 	}
-	check := func(when string, r *ledger.Reader) {
-		total := usage(t, r, ledger.Span{}).Total
-		halves := total.Attempts - 2*total.Requests // of calls that were being written
-		if total.Requests < booked || total.Requests > booked+int64(rounds) || halves < 0 || halves > int64(rounds) {
-			t.Errorf("%s: %+v, want %d calls, and at most %d more", when, total, booked, rounds)
-		}
-		seen := map[string]bool{}
-		err := r.Each(t.Context(), ledger.Span{}, func(row ledger.Row) error {
-			id := row.Call + "/" + strconv.Itoa(row.Attempt)
-			if seen[id] {
-				t.Fatalf("%s: %s is there twice", when, id)
-			}
-			seen[id] = true
-			return nil
-		})
-		if err != nil || int64(len(seen)) != total.Attempts {
-			t.Errorf("%s: %d attempts, the sums say %d; %v", when, len(seen), total.Attempts, err)
-		}
+	return booked
+}
+
+// checkKilled checks that what was booked is there, once.
+func checkKilled(t *testing.T, when string, r *ledger.Reader, booked int64, rounds int) {
+	t.Helper()
+	total := usage(t, r, ledger.Span{}).Total
+	halves := total.Attempts - 2*total.Requests // of calls that were being written
+	if total.Requests < booked || total.Requests > booked+int64(rounds) || halves < 0 || halves > int64(rounds) {
+		t.Errorf("%s: %+v, want %d calls, and at most %d more", when, total, booked, rounds)
 	}
-	check("after the last kill", read(t, dir))
-	l := open(t, dir)
-	run(t, l)()
-	check("carried over", l.Reader())
-	t.Logf("%d kills, %d calls booked", rounds, booked)
+	if n := distinct(t, when, r); n != total.Attempts {
+		t.Errorf("%s: %d attempts, the sums say %d", when, n, total.Attempts)
+	}
+}
+
+// distinct counts the attempts, none of which may be there twice.
+func distinct(t *testing.T, when string, r *ledger.Reader) int64 {
+	t.Helper()
+	seen := map[string]bool{}
+	err := r.Each(t.Context(), ledger.Span{}, func(row ledger.Row) error {
+		id := row.Call + "/" + strconv.Itoa(row.Attempt)
+		if seen[id] {
+			t.Fatalf("%s: %s is there twice", when, id)
+		}
+		seen[id] = true
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", when, err)
+	}
+	return int64(len(seen))
 }
 
 func TestJSON(t *testing.T) {

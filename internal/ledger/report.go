@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/weir-gateway/weir/call"
 )
 
 // Reader reads the ledger of a folder, whether or not a gateway writes it, and
@@ -17,7 +19,7 @@ import (
 // concurrent use.
 type Reader struct {
 	dir   string
-	store *database
+	store store
 }
 
 // Read opens the ledger of a folder for reading. It must be closed.
@@ -26,6 +28,21 @@ func Read(dir string) (*Reader, error) {
 		return nil, fmt.Errorf("there is no ledger in %s: %w", dir, fs.ErrNotExist)
 	}
 	store, err := openDatabase(dir, true)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{dir: dir, store: store}, nil
+}
+
+// ReadPostgres opens a ledger in PostgreSQL for reading, with the journal of a
+// folder if one is named. It must be closed.
+func ReadPostgres(address call.Secret, dir string) (*Reader, error) {
+	if dir != "" {
+		if _, err := os.Stat(dir); err != nil {
+			dir = "" // no gateway has written here yet
+		}
+	}
+	store, err := openPostgres(address, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -84,15 +101,24 @@ func (r *Reader) Usage(ctx context.Context, s Span, by []Dimension) (Report, err
 	return out, nil
 }
 
+// tail is the journal that stands beside the store. There is none where only
+// the store is known.
+func (r *Reader) tail(from mark) ([]Row, error) {
+	if r.dir == "" {
+		return nil, nil
+	}
+	rows, _, _, err := tail(r.dir, from, math.MaxInt)
+	if err != nil {
+		return nil, fmt.Errorf("its journal: %w", err)
+	}
+	return rows, nil
+}
+
 // sums adds what the journal has, and the store lacks, to the store's sums.
 func (r *Reader) sums(ctx context.Context, s Span) (map[group]Sum, error) {
-	sums, done, err := r.store.sums(ctx, s)
+	sums, rows, err := r.store.sums(ctx, s, r.tail)
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
-	}
-	rows, _, _, err := tail(r.dir, done, math.MaxInt)
-	if err != nil {
-		return nil, fmt.Errorf("read the ledger's journal: %w", err)
 	}
 	for i := range rows {
 		if g := rows[i].group(); s.holds(g.Day) {
@@ -106,13 +132,9 @@ func (r *Reader) sums(ctx context.Context, s Span) (map[group]Sum, error) {
 
 // Each hands every attempt of a span to do, those of the journal last.
 func (r *Reader) Each(ctx context.Context, s Span, do func(Row) error) error {
-	done, err := r.store.each(ctx, s, do)
+	rows, err := r.store.each(ctx, s, r.tail, do)
 	if err != nil {
 		return fmt.Errorf("read the ledger: %w", err)
-	}
-	rows, _, _, err := tail(r.dir, done, math.MaxInt)
-	if err != nil {
-		return fmt.Errorf("read the ledger's journal: %w", err)
 	}
 	for _, row := range rows {
 		if !s.holds(row.group().Day) {

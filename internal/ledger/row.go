@@ -4,8 +4,8 @@
 //
 // A row goes into a journal first, by one write to a file, so that a process
 // that is killed the next instant loses none; from there a batch at a time into
-// a [Store], together with the place in the journal that it came from, so that
-// none is there twice. Reports add what the journal has and the store lacks.
+// the store: an embedded database, or PostgreSQL for several gateways. None is
+// there twice. Reports add what the journal has and the store lacks.
 package ledger
 
 import (
@@ -15,15 +15,19 @@ import (
 	"github.com/weir-gateway/weir/call"
 )
 
-// Row is one attempt. Its usage and cost are those of the call, booked with the
-// last attempt; the ones before it have none.
+// Row is one attempt. The usage of a call is booked with its last attempt; one
+// before it has usage of its own where it may have been charged although nobody
+// got its answer. An answer that came out of the cache is a row with attempt 0,
+// which used and cost nothing.
 type Row struct {
 	Call     string    `json:"call"`    // weir-request-id
-	Attempt  int       `json:"attempt"` // from 1
+	Attempt  int       `json:"attempt"` // from 1; 0: answered without the upstream
 	Final    bool      `json:"final,omitempty"`
-	At       time.Time `json:"at"` // when it was sent
+	At       time.Time `json:"at"`                // when it was sent
+	Gateway  string    `json:"gateway,omitempty"` // whose row it is, where several write into one store
 	Tenant   string    `json:"tenant"`
-	Key      string    `json:"key"` // its name
+	Client   string    `json:"client,omitempty"` // whose token let it in
+	Key      string    `json:"key"`              // its name
 	Model    string    `json:"model"`
 	Class    string    `json:"class"`
 	Stream   bool      `json:"stream,omitempty"`
@@ -33,6 +37,7 @@ type Row struct {
 	Waited   int64     `json:"waited_ms,omitempty"`
 	Took     int64     `json:"took_ms"`
 	Degraded string    `json:"degraded,omitempty"`
+	Cached   string    `json:"cached,omitempty"` // what the gateway's own cache did: miss, hit or join
 
 	Input      call.Tokens `json:"input_tokens,omitempty"`
 	CacheWrite call.Tokens `json:"cache_write_tokens,omitempty"`
@@ -45,28 +50,52 @@ type Row struct {
 	Priced     bool        `json:"priced,omitempty"`   // the table knows the model
 }
 
-// rowsOf turns a finished call into rows. Calls that were never sent have none.
+// rowsOf turns a finished call into rows. A call that was never sent has none,
+// but for one that was answered out of the cache.
 func rowsOf(e call.Event) []Row {
+	blank := Row{
+		Call: e.ID, At: e.At.Add(-e.Took).UTC(), Tenant: e.Tenant, Client: e.Client, Model: e.Model,
+		Class: e.Class.String(), Stream: e.Stream, Cached: cachedOf(e),
+	}
 	rows := make([]Row, 0, 1)
 	for _, a := range e.Story {
-		if a.Status == 0 && a.Kind != call.Unreachable.String() {
+		if !a.Sent() {
 			continue // a wait that led to nothing
 		}
-		rows = append(rows, Row{
-			Call: e.ID, Attempt: len(rows) + 1, At: a.At.UTC(), Tenant: e.Tenant, Key: a.Key, Model: e.Model,
-			Class: e.Class.String(), Stream: e.Stream, Status: a.Status, Kind: a.Kind,
-			Waited: a.Wait.Took.Milliseconds(), Took: a.Took.Milliseconds(),
-		})
+		r := blank
+		r.Attempt, r.At, r.Key, r.Status, r.Kind = len(rows)+1, a.At.UTC(), a.Key, a.Status, a.Kind
+		r.Waited, r.Took = a.Wait.Took.Milliseconds(), a.Took.Milliseconds()
+		r.use(a.Usage, a.Cost, a.Priced)
+		rows = append(rows, r)
 	}
 	if len(rows) == 0 {
-		return nil
+		if e.Cached != call.CacheHit && e.Cached != call.CacheJoin {
+			return nil
+		}
+		blank.Status, blank.Kind, blank.Exact = e.Status, e.Cached.String(), true
+		rows = append(rows, blank)
 	}
-	last, u := &rows[len(rows)-1], e.Usage
+	last := &rows[len(rows)-1]
 	last.Final, last.Outcome, last.Degraded = true, e.Outcome, e.Degraded.String()
 	last.Took = max(last.Took, e.At.Sub(last.At).Milliseconds())
-	last.Input, last.CacheWrite, last.HourWrite, last.CacheRead, last.Output = u.Input, u.CacheWrite, u.HourWrite, u.CacheRead, u.Output
-	last.Searches, last.Exact, last.Cost, last.Priced = u.Searches, u.Exact, e.Cost, e.Priced
+	if last.Attempt > 0 {
+		last.use(e.Usage, e.Cost, e.Priced)
+	}
 	return rows
+}
+
+// cachedOf is the word for what the cache did; where it was not asked, there is
+// none.
+func cachedOf(e call.Event) string {
+	if e.Cached == call.CacheNotAsked {
+		return ""
+	}
+	return e.Cached.String()
+}
+
+func (r *Row) use(u call.Usage, cost call.USD, priced bool) {
+	r.Input, r.CacheWrite, r.HourWrite, r.CacheRead, r.Output = u.Input, u.CacheWrite, u.HourWrite, u.CacheRead, u.Output
+	r.Searches, r.Exact, r.Cost, r.Priced = u.Searches, u.Exact, cost, priced
 }
 
 // Dimension is what sums can be split by.
@@ -114,9 +143,10 @@ func (r *Row) group() group {
 
 // Sum adds up rows. Its JSON is that of weir usage (DESIGN §2.1).
 type Sum struct {
-	Requests   int64       `json:"requests"` // calls, however often they were sent
+	Requests   int64       `json:"requests"` // calls that reached the upstream, however often they were sent
 	Attempts   int64       `json:"attempts"`
-	Input      call.Tokens `json:"input_tokens"` // uncached
+	Cached     int64       `json:"cached,omitempty"` // further calls, answered out of the gateway's own cache
+	Input      call.Tokens `json:"input_tokens"`     // uncached
 	CacheRead  call.Tokens `json:"cache_read_tokens"`
 	CacheWrite call.Tokens `json:"cache_write_tokens"`
 	Output     call.Tokens `json:"output_tokens"`
@@ -124,6 +154,10 @@ type Sum struct {
 }
 
 func (s *Sum) count(r *Row) {
+	if r.Attempt == 0 {
+		s.Cached++
+		return
+	}
 	s.Attempts++
 	if r.Final {
 		s.Requests++
@@ -138,6 +172,7 @@ func (s *Sum) count(r *Row) {
 func (s *Sum) add(o Sum) {
 	s.Requests += o.Requests
 	s.Attempts += o.Attempts
+	s.Cached += o.Cached
 	s.Input += o.Input
 	s.CacheRead += o.CacheRead
 	s.CacheWrite += o.CacheWrite

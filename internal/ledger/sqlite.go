@@ -1,20 +1,23 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"strings"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// schema is the store's. Amounts are picodollars, times are milliseconds since
-// 1970. Sums by day are kept along, so that no report reads all attempts.
-const schema = `
+// migrations bring the store's tables from each version to the next. A version
+// that has been released does not change. Amounts are picodollars, times are
+// milliseconds since 1970. Sums by day are kept along, so that no report reads
+// all attempts.
+var migrations = []string{`
 CREATE TABLE IF NOT EXISTS attempt (
 	call TEXT NOT NULL, attempt INTEGER NOT NULL, final INTEGER NOT NULL, at INTEGER NOT NULL,
 	tenant TEXT NOT NULL, key TEXT NOT NULL, model TEXT NOT NULL, class TEXT NOT NULL,
@@ -30,13 +33,24 @@ CREATE TABLE IF NOT EXISTS daily (
 	cache_write INTEGER NOT NULL, output INTEGER NOT NULL, cost INTEGER NOT NULL,
 	PRIMARY KEY (day, tenant, model, key, class)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mark (one INTEGER PRIMARY KEY CHECK (one = 1), segment INTEGER NOT NULL, at INTEGER NOT NULL);
-INSERT OR IGNORE INTO mark VALUES (1, 0, 0);
-PRAGMA user_version = 1;`
+INSERT OR IGNORE INTO mark VALUES (1, 0, 0);`, `
+ALTER TABLE attempt ADD COLUMN client TEXT NOT NULL DEFAULT '';
+ALTER TABLE attempt ADD COLUMN cached TEXT NOT NULL DEFAULT '';
+ALTER TABLE daily ADD COLUMN cached INTEGER NOT NULL DEFAULT 0;`,
+}
 
-const insertAttempt = `INSERT INTO attempt VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+// columns are those of an attempt, in the order in which rows are written and
+// read.
+const columns = `call, attempt, final, at, tenant, client, key, model, class, stream, status, kind, outcome, waited, took, degraded, cached,
+	input, cache_write, hour_write, cache_read, output, searches, exact, cost, priced`
 
-const upsertDaily = `INSERT INTO daily VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
-ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, attempts = attempts + excluded.attempts,
+const insertAttempt = `INSERT INTO attempt (` + columns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+
+// figures are the columns of a day's sum.
+const figures = `requests, attempts, cached, input, cache_read, cache_write, output, cost`
+
+const upsertDaily = `INSERT INTO daily (day, tenant, model, key, class, ` + figures + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)
+ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, attempts = attempts + excluded.attempts, cached = cached + excluded.cached,
 	input = input + excluded.input, cache_read = cache_read + excluded.cache_read,
 	cache_write = cache_write + excluded.cache_write, output = output + excluded.output, cost = cost + excluded.cost`
 
@@ -61,12 +75,37 @@ func openDatabase(dir string, readOnly bool) (*database, error) {
 	}
 	d := &database{db}
 	if !readOnly {
-		if _, err := db.Exec(schema); err != nil {
+		if err := d.migrate(); err != nil {
 			db.Close()
 			return nil, fmt.Errorf("prepare the ledger: %w", err)
 		}
 	}
 	return d, nil
+}
+
+// errNewer says that another version of the program has written the store.
+var errNewer = errors.New("its tables were made by a newer version of weir")
+
+// migrate brings the tables up to date, a version at a time.
+func (d *database) migrate() error {
+	var version int
+	if err := d.db.QueryRow(`PRAGMA user_version`).Scan(&version); err != nil {
+		return err
+	}
+	if version > len(migrations) {
+		return errNewer
+	}
+	for n, statements := range migrations[version:] {
+		tx, err := d.db.Begin()
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(statements + fmt.Sprintf("PRAGMA user_version = %d;", version+n+1))
+		if err := cmp.Or(err, tx.Commit()); err != nil {
+			return errors.Join(err, tx.Rollback())
+		}
+	}
+	return nil
 }
 
 func (d *database) close() error { return d.db.Close() }
@@ -92,8 +131,8 @@ func (d *database) take(ctx context.Context, rows []Row, end mark) error {
 	sums := map[group]*Sum{}
 	for i := range rows {
 		r := &rows[i]
-		if _, err := insert.ExecContext(ctx, r.Call, r.Attempt, r.Final, r.At.UnixMilli(), r.Tenant, r.Key, r.Model, r.Class,
-			r.Stream, r.Status, r.Kind, r.Outcome, r.Waited, r.Took, r.Degraded,
+		if _, err := insert.ExecContext(ctx, r.Call, r.Attempt, r.Final, r.At.UnixMilli(), r.Tenant, r.Client, r.Key, r.Model, r.Class,
+			r.Stream, r.Status, r.Kind, r.Outcome, r.Waited, r.Took, r.Degraded, r.Cached,
 			r.Input, r.CacheWrite, r.HourWrite, r.CacheRead, r.Output, r.Searches, r.Exact, int64(r.Cost), r.Priced); err != nil {
 			return err
 		}
@@ -105,7 +144,7 @@ func (d *database) take(ctx context.Context, rows []Row, end mark) error {
 	}
 	for g, s := range sums {
 		if _, err := tx.ExecContext(ctx, upsertDaily, g.Day, g.Tenant, g.Model, g.Key, g.Class,
-			s.Requests, s.Attempts, s.Input, s.CacheRead, s.CacheWrite, s.Output, int64(s.Cost)); err != nil {
+			s.Requests, s.Attempts, s.Cached, s.Input, s.CacheRead, s.CacheWrite, s.Output, int64(s.Cost)); err != nil {
 			return err
 		}
 	}
@@ -115,127 +154,79 @@ func (d *database) take(ctx context.Context, rows []Row, end mark) error {
 	return tx.Commit()
 }
 
-// sums adds up the days of a span, by all dimensions, and says up to which
-// place in the journal.
-func (d *database) sums(ctx context.Context, s Span) (out map[group]Sum, done mark, err error) {
-	tx, err := d.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one picture
-	if err != nil {
-		return nil, mark{}, err
-	}
-	defer tx.Rollback()
-	if err := tx.QueryRowContext(ctx, `SELECT segment, at FROM mark`).Scan(&done.Segment, &done.Offset); err != nil {
-		return nil, mark{}, err
-	}
-	rows, err := tx.QueryContext(ctx, `SELECT day, tenant, model, key, class, requests, attempts, input, cache_read, cache_write, output, cost
-		FROM daily WHERE day >= ? AND day <= ?`, s.from(), s.to())
-	if err != nil {
-		return nil, mark{}, err
-	}
-	defer rows.Close()
-	out = map[group]Sum{}
-	for rows.Next() {
-		var g group
-		var s Sum
-		if err := rows.Scan(&g.Day, &g.Tenant, &g.Model, &g.Key, &g.Class,
-			&s.Requests, &s.Attempts, &s.Input, &s.CacheRead, &s.CacheWrite, &s.Output, (*int64)(&s.Cost)); err != nil {
-			return nil, mark{}, err
+// sums implements store.
+func (d *database) sums(ctx context.Context, s Span, journal tailer) (map[group]Sum, []Row, error) {
+	out := map[group]Sum{}
+	rest, err := d.picture(ctx, journal, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, `SELECT day, tenant, model, key, class, `+figures+` FROM daily WHERE day >= ? AND day <= ?`, s.from(), s.to())
+		if err != nil {
+			return err
 		}
-		out[g] = s
-	}
-	return out, done, rows.Err()
+		defer rows.Close()
+		for rows.Next() {
+			var g group
+			var s Sum
+			if err := rows.Scan(&g.Day, &g.Tenant, &g.Model, &g.Key, &g.Class,
+				&s.Requests, &s.Attempts, &s.Cached, &s.Input, &s.CacheRead, &s.CacheWrite, &s.Output, (*int64)(&s.Cost)); err != nil {
+				return err
+			}
+			out[g] = s
+		}
+		return rows.Err()
+	})
+	return out, rest, err
 }
 
-// each hands the attempts of a span to do, the oldest first.
-func (d *database) each(ctx context.Context, s Span, do func(Row) error) (done mark, err error) {
+// picture reads what belongs together: the store as it is at one instant, and
+// the rows of the journal that it has not taken by then.
+func (d *database) picture(ctx context.Context, journal tailer, read func(*sql.Tx) error) ([]Row, error) {
 	tx, err := d.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return mark{}, err
+		return nil, err
 	}
 	defer tx.Rollback()
+	var done mark
 	if err := tx.QueryRowContext(ctx, `SELECT segment, at FROM mark`).Scan(&done.Segment, &done.Offset); err != nil {
-		return mark{}, err
+		return nil, err
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT * FROM attempt WHERE at >= ? AND at < ? ORDER BY at, rowid`,
-		s.Begin().UnixMilli(), s.End().UnixMilli())
+	rest, err := journal(done)
 	if err != nil {
-		return mark{}, err
+		return nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var r Row
-		var at int64
-		if err := rows.Scan(&r.Call, &r.Attempt, &r.Final, &at, &r.Tenant, &r.Key, &r.Model, &r.Class,
-			&r.Stream, &r.Status, &r.Kind, &r.Outcome, &r.Waited, &r.Took, &r.Degraded,
-			&r.Input, &r.CacheWrite, &r.HourWrite, &r.CacheRead, &r.Output, &r.Searches, &r.Exact, (*int64)(&r.Cost), &r.Priced); err != nil {
-			return mark{}, err
-		}
-		r.At = time.UnixMilli(at).UTC()
-		if err := do(r); err != nil {
-			return mark{}, err
-		}
-	}
-	return done, rows.Err()
+	return rest, read(tx)
 }
 
-// forget removes attempts from before a time, a piece at a time so that nobody
-// waits for long; the sums by day stay. It reports how many are gone.
-func (d *database) forget(ctx context.Context, before time.Time) (n int64, err error) {
-	const piece = 5000
-	for {
-		res, err := d.db.ExecContext(ctx, `DELETE FROM attempt WHERE rowid IN (SELECT rowid FROM attempt WHERE at < ? LIMIT ?)`, before.UnixMilli(), piece)
+// each implements store.
+func (d *database) each(ctx context.Context, s Span, journal tailer, do func(Row) error) ([]Row, error) {
+	return d.picture(ctx, journal, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, `SELECT `+columns+` FROM attempt WHERE at >= ? AND at < ? ORDER BY at, rowid`,
+			s.Begin().UnixMilli(), s.End().UnixMilli())
 		if err != nil {
-			return n, err
+			return err
 		}
-		gone, err := res.RowsAffected()
-		n += gone
-		if err != nil || gone < piece {
-			return n, err
+		defer rows.Close()
+		for rows.Next() {
+			var r Row
+			var at int64
+			if err := rows.Scan(&r.Call, &r.Attempt, &r.Final, &at, &r.Tenant, &r.Client, &r.Key, &r.Model, &r.Class,
+				&r.Stream, &r.Status, &r.Kind, &r.Outcome, &r.Waited, &r.Took, &r.Degraded, &r.Cached,
+				&r.Input, &r.CacheWrite, &r.HourWrite, &r.CacheRead, &r.Output, &r.Searches, &r.Exact, (*int64)(&r.Cost), &r.Priced); err != nil {
+				return err
+			}
+			r.At = time.UnixMilli(at).UTC()
+			if err := do(r); err != nil {
+				return err
+			}
 		}
-	}
+		return rows.Err()
+	})
 }
 
-// Span is a range of days, both included. The zero Span is all of them.
-type Span struct{ First, Last time.Time }
-
-// ParseSpan reads two days such as 2026-11-01. An empty one is no bound.
-func ParseSpan(from, to string) (s Span, err error) {
-	for _, day := range []struct {
-		name, text string
-		to         *time.Time
-	}{{"from", from, &s.First}, {"to", to, &s.Last}} {
-		if day.text == "" {
-			continue
-		}
-		if *day.to, err = time.Parse(time.DateOnly, day.text); err != nil {
-			return s, fmt.Errorf("%s must be a day such as 2026-11-01, not %q", day.name, day.text)
-		}
+// forget implements store.
+func (d *database) forget(ctx context.Context, before time.Time, limit int64) (int64, error) {
+	res, err := d.db.ExecContext(ctx, `DELETE FROM attempt WHERE rowid IN (SELECT rowid FROM attempt WHERE at < ? LIMIT ?)`, before.UnixMilli(), limit)
+	if err != nil {
+		return 0, err
 	}
-	return s, nil
+	return res.RowsAffected()
 }
-
-func (s Span) from() string {
-	if s.First.IsZero() {
-		return ""
-	}
-	return s.First.UTC().Format(time.DateOnly)
-}
-
-func (s Span) to() string {
-	if s.Last.IsZero() {
-		return strings.Repeat("9", len(time.DateOnly))
-	}
-	return s.Last.UTC().Format(time.DateOnly)
-}
-
-// Begin is the instant at which the span begins.
-func (s Span) Begin() time.Time { return s.First.UTC().Truncate(24 * time.Hour) }
-
-// End is the instant at which the span is over.
-func (s Span) End() time.Time {
-	if s.Last.IsZero() {
-		return time.UnixMilli(1 << 52)
-	}
-	return s.Last.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1)
-}
-
-func (s Span) holds(day string) bool { return day >= s.from() && day <= s.to() }

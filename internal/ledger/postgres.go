@@ -62,7 +62,7 @@ const pgTake = `WITH fresh AS (
 	SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::boolean[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
 		$11::boolean[], $12::bigint[], $13::text[], $14::text[], $15::bigint[], $16::bigint[], $17::text[], $18::text[],
 		$19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::boolean[], $26::bigint[], $27::boolean[])
-	ON CONFLICT DO NOTHING RETURNING *)
+	ON CONFLICT DO NOTHING RETURNING at, tenant, model, key, class, attempt, final, input, cache_read, cache_write, output, cost)
 INSERT INTO weir_ledger_daily AS d (day, tenant, model, key, class, ` + figures + `)
 SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, tenant, model, key, class,
 	count(*) FILTER (WHERE final AND attempt > 0), count(*) FILTER (WHERE attempt > 0), count(*) FILTER (WHERE attempt = 0),

@@ -32,6 +32,7 @@ type Config struct {
 	Cache   Cache    `yaml:"cache,omitempty"`
 	Breaker Breaker  `yaml:"breaker,omitempty"`
 	Alerts  Alerts   `yaml:"alerts"`
+	Ledger  Ledger   `yaml:"ledger,omitempty"`
 
 	// LocalTokens says that the data folder has client tokens as well; whoever
 	// has looked sets it.
@@ -129,6 +130,7 @@ func Load(file string, getenv func(string) string) (Config, error) {
 			return c, err
 		}
 		c.Breaker.place(file)
+		c.Ledger.place(file)
 	}
 	for name, field := range map[string]*string{
 		"WEIR_LISTEN": &c.Listen, "WEIR_ADMIN": &c.Admin, "WEIR_UPSTREAM": &c.Upstream,
@@ -194,6 +196,7 @@ func (c *Config) Validate() []schema.Fault {
 	c.validateMaxTokens(add)
 	c.Breaker.validate(add)
 	c.Alerts.validate(add)
+	c.Ledger.validate(add)
 	return faults
 }
 

@@ -118,6 +118,16 @@ func Parse(data []byte) (*Table, error) {
 	return t, errors.Join(errs...)
 }
 
+// WithCeiling returns the same table, by which a model that it does not know
+// costs so much for a million tokens: input, and writes to the cache for twice
+// that, which is what they cost where they live longest.
+func (t *Table) WithCeiling(input, output call.USD) *Table {
+	other := *t
+	r := wireRates{Input: input, Output: output, Write5m: 2 * input, Write1h: 2 * input, Read: input}.perToken()
+	other.ceiling = entry{base: r, fast: r, us: factor{1, 1}}
+	return &other
+}
+
 // factorOf turns a decimal factor, such as 1.1, into a fraction. None is 1.
 func factorOf(u call.USD) factor {
 	if u == 0 {

@@ -2,13 +2,15 @@ package schema
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 )
 
 // Duration is a length of time that a document writes as a string such as
-// "30s" or "1h30m". It is never negative.
+// "30s", "1h30m" or "400d". It is never negative.
 type Duration time.Duration
 
 // D returns d as the standard library's type.
@@ -22,7 +24,7 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 
 // UnmarshalText reads a string such as "30s".
 func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
+	v, err := parse(string(text))
 	if err != nil {
 		return err
 	}
@@ -31,6 +33,19 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	}
 	*d = Duration(v)
 	return nil
+}
+
+// parse reads whole days, or what the standard library reads.
+func parse(text string) (time.Duration, error) {
+	const day, most = 24 * time.Hour, 100 * 365
+	if count, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.Atoi(count)
+		if err != nil || n > most {
+			return 0, fmt.Errorf("%q is not a number of days up to %d", text, most)
+		}
+		return time.Duration(n) * day, nil
+	}
+	return time.ParseDuration(text)
 }
 
 // UnmarshalYAML reads a string such as "30s". A mistake in it does not end the

@@ -35,7 +35,7 @@ func special(t reflect.Type) *jsonschema.Schema {
 	return &jsonschema.Schema{
 		Type:     "string",
 		Title:    "duration",
-		Pattern:  `^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`,
+		Pattern:  `^(0|[0-9]+d|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`,
 		Examples: []any{"30s", "1h30m"},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"time"
 
@@ -215,11 +216,28 @@ type attempt struct {
 func (f *Corridor) note(c *call.Call, at attempt) {
 	a := at.answer
 	a.Limits = f.Limits(a.Header)
-	c.Tell(call.Attempt{
+	told := call.Attempt{
 		At: at.sent, Wait: at.permit.Wait, Key: at.key.Name,
 		Status: a.Status, Kind: a.Verdict.Kind.String(), Took: time.Since(at.sent),
-	})
+	}
+	if a.Verdict.Kind == call.Unreachable && !unsent(a.Cause) {
+		told.Usage = expected(c)
+	}
+	c.Tell(told)
 	f.Keys.Observe(time.Now(), call.Evidence{Key: at.key, Model: c.Model, Limits: a.Limits, Verdict: a.Verdict})
+}
+
+// expected is what an attempt is charged for, at a guess, whose answer was not
+// read: its input.
+func expected(c *call.Call) call.Usage {
+	return call.Usage{Input: c.Estimate.Input, CacheRead: c.Estimate.Cached}
+}
+
+// unsent reports whether an attempt failed before the upstream could hear of
+// it.
+func unsent(cause error) bool {
+	failed, ok := errors.AsType[*net.OpError](cause)
+	return ok && failed.Op == "dial"
 }
 
 // judge decides what becomes of an attempt: an answer, an error, or neither

@@ -52,6 +52,7 @@ func (h *Hedge) take() bool {
 // runner is an attempt under way.
 type runner struct {
 	at     attempt
+	began  time.Time
 	no     *call.Refusal
 	cancel context.CancelFunc
 }
@@ -83,11 +84,15 @@ func (f *Corridor) race(ctx context.Context, c *call.Call, at attempt) (attempt,
 		winner = <-done
 		return winner.at, winner.no
 	}
-	loser := first
+	loser, lost := first, at
 	if winner == first {
-		loser = second
+		loser, lost = second, other
 	}
 	loser.cancel()
+	c.Tell(call.Attempt{
+		At: loser.began, Wait: lost.permit.Wait, Key: lost.key.Name, Kind: call.Abandoned,
+		Took: time.Since(loser.began), Usage: expected(c),
+	})
 	twin := c.Clone()
 	go func() { <-done; f.lose(twin, loser) }()
 	return winner.at, winner.no
@@ -97,7 +102,7 @@ func (f *Corridor) race(ctx context.Context, c *call.Call, at attempt) (attempt,
 // answer.
 func (f *Corridor) start(ctx context.Context, c *call.Call, at attempt, done chan<- *runner) *runner {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &runner{cancel: cancel}
+	r := &runner{cancel: cancel, began: time.Now()}
 	sent := c.Clone()
 	go func() {
 		r.at, r.no = f.send(ctx, sent, at)

@@ -78,7 +78,7 @@ func rowsOf(e call.Event) []Row {
 	last := &rows[len(rows)-1]
 	last.Final, last.Outcome, last.Degraded = true, e.Outcome, e.Degraded.String()
 	last.Took = max(last.Took, e.At.Sub(last.At).Milliseconds())
-	if last.Attempt > 0 {
+	if e.Usage != (call.Usage{}) && last.Attempt > 0 { // else that of the attempt holds
 		last.use(e.Usage, e.Cost, e.Priced)
 	}
 	return rows

@@ -107,7 +107,11 @@ func (m *metrics) Event(e call.Event) {
 	m.cacheWrite.Add(float64(e.Usage.CacheWrite))
 	m.cacheRead.Add(float64(e.Usage.CacheRead))
 	m.output.Add(float64(e.Usage.Output))
-	m.cost.Add(float64(e.Cost) / float64(call.Dollar))
+	cost := e.Cost
+	for _, a := range e.Story {
+		cost += a.Cost
+	}
+	m.cost.Add(float64(cost) / float64(call.Dollar))
 	if e.Prompt.Marks > 0 {
 		m.marked.Inc()
 		m.freed.Add(float64(e.Usage.CacheRead))

@@ -40,7 +40,7 @@ func busyHouse(t *testing.T) *house {
 		}
 		io.WriteString(w, answer)
 	}, weir.WithAPIKey("main", "sk-ant-api-one"), weir.WithFallback("claude-haiku-4-5", "claude-sonnet-5"),
-		weir.WithProtection(named{{Rule: "tenants", Kind: "hotspot", Resource: "*"}}), weir.WithNotifier(deaf{}))
+		weir.WithProtection(named{{Rule: "tenants", Kind: "hotspot", Resource: "*"}}), weir.WithNotifier(deaf{}), weir.WithLedger(blank{}))
 	running(t, h.gateway)
 	h.post(t, request)
 	fails = true
@@ -61,6 +61,12 @@ func (deaf) Tell(_, _ []call.Warning) {}
 func (deaf) Report() []call.WebhookReport {
 	return []call.WebhookReport{{Hook: "ops", Outcome: "sent"}}
 }
+
+// blank is a ledger that writes nothing down.
+type blank struct{}
+
+func (blank) Event(call.Event)          {}
+func (blank) Report() call.LedgerReport { return call.LedgerReport{} }
 
 // metric is one line of the list in docs/operations/metrics.md.
 type metric struct{ name, kind, labels, help string }

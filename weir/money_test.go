@@ -47,7 +47,7 @@ func TestCallsArePriced(t *testing.T) {
 			}
 		})
 	}
-	if _, err := weir.New(weir.WithPrices([]byte(`{}`))); err == nil {
+	if _, err := weir.New(weir.WithPrices(weir.Prices{Table: []byte(`{}`)})); err == nil {
 		t.Error("an empty table was taken")
 	}
 }

@@ -46,6 +46,7 @@ type settings struct {
 	streamAbove call.Tokens
 
 	prices   *price.Table
+	ledger   call.Ledger
 	warnings Warnings
 	notifier call.Notifier
 }

@@ -43,6 +43,9 @@ var (
 	descChanges   = desc("weir_breaker_changes_total", "How often the breaker went to that state.", "scope", "to")
 	descWarnings  = desc("weir_warnings", "Active warnings.", "kind", "level")
 	descWebhooks  = desc("weir_webhook_total", "Messages to webhooks, by what came of them.", "hook", "outcome")
+	descBooked    = desc("weir_ledger_records_total", "Attempts that were written down: booked in the journal, carried into the store, or lost.", "fate")
+	descJournal   = desc("weir_ledger_journal_bytes", "What the ledger's store has not taken yet.")
+	descBehind    = desc("weir_ledger_behind_seconds", "Age of the oldest record that the ledger's store lacks.")
 	descRefused   = desc("weir_rule_refused_total", "Calls that a rule of protection has refused since it was loaded.", "rule", "kind")
 )
 
@@ -51,7 +54,7 @@ func (r *reports) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descReady, descLimit, descRemaining, descLow, descHigh, descReserved, descHeadroom, descWaiting,
 		descOldest, descBytes, descInFlight, descSurprises, descBlocked, descBreaker, descChanges, descWarnings,
-		descWebhooks, descRefused,
+		descWebhooks, descRefused, descBooked, descJournal, descBehind,
 	} {
 		ch <- d
 	}
@@ -78,6 +81,7 @@ func (r *reports) Collect(ch chan<- prometheus.Metric) {
 	r.protection(s)
 	r.warnings(s)
 	s.add(descSurprises, float64(r.g.admission.Surprises()))
+	r.ledger(s)
 	s.send(ch)
 }
 
@@ -97,6 +101,19 @@ func (r *reports) protection(s sheet) {
 	for _, rule := range r.g.protector.Report() {
 		s.add(descRefused, float64(rule.Refused), rule.Rule, rule.Kind)
 	}
+}
+
+// ledger tells whether it is written down what calls cost.
+func (r *reports) ledger(s sheet) {
+	if r.g.ledger == nil {
+		return
+	}
+	l := r.g.ledger.Report()
+	s.set(descBooked, float64(l.Booked), "booked")
+	s.set(descBooked, float64(l.Carried), "carried")
+	s.set(descBooked, float64(l.Lost), "lost")
+	s.set(descJournal, float64(l.JournalBytes))
+	s.set(descBehind, l.Behind.Seconds())
 }
 
 // lane names what the upstream keeps buckets for.
@@ -180,7 +197,7 @@ func (s sheet) send(ch chan<- prometheus.Metric) {
 	for d, cells := range s {
 		kind := prometheus.GaugeValue
 		switch d {
-		case descSurprises, descChanges, descRefused, descWebhooks:
+		case descSurprises, descChanges, descRefused, descWebhooks, descBooked:
 			kind = prometheus.CounterValue
 		}
 		for _, c := range cells {

@@ -49,6 +49,8 @@ type Gateway struct {
 	memory    string // file of the accounts' states; "": none
 	pooled    bool   // whether the gateway pays with keys of its own
 	metrics   *metrics
+	priced    *priced
+	ledger    call.Ledger // nil: none
 	recent    *recent
 	guard     *guard         // nil: none
 	protector call.Protector // nil: none
@@ -66,7 +68,7 @@ func New(opts ...Option) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{log: s.log, recent: newRecent(keptEvents), protector: s.protector}
+	g := &Gateway{log: s.log, recent: newRecent(keptEvents), protector: s.protector, ledger: s.ledger}
 	if s.transport == nil {
 		g.transport = upstream.NewTransport()
 		s.transport = g.transport
@@ -97,7 +99,7 @@ func New(opts ...Option) (*Gateway, error) {
 
 // newCorridor wires the rooms together.
 func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.Outlook) *flow.Corridor {
-	book := newPriced(s.prices, s.log, append(observers{g.metrics, g.recent, &g.prompt}, s.observers...))
+	g.priced = newPriced(s.prices, s.log, append(observers{g.metrics, g.recent, &g.prompt}, s.observers...))
 	estimator := estimate.New()
 	learn, steps := s.steps(estimator.Learn)
 	g.classify = classify.New(s.classify)
@@ -109,7 +111,7 @@ func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.O
 		Outlook:  outlook,
 		Upstream: sender.With(s.patience),
 		Limits:   limits.Read,
-		Account:  account.New(book, learn, interrupted),
+		Account:  account.New(g.priced, learn, interrupted),
 		Shape:    shape.New(s.fallback, append(steps, &g.maxTokens, shape.Gather{Above: s.streamAbove})...),
 		Budget:   flow.NewBudget(),
 	}

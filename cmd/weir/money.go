@@ -13,28 +13,36 @@ import (
 	"github.com/weir-gateway/weir/internal/ledger"
 )
 
-// moneyEvery is how old the page's money may be: adding it up reads the ledger.
-const moneyEvery = time.Second
+// How old the page's money may be: adding it up reads the ledger. A store that
+// does not answer is not asked again so soon.
+const (
+	moneyEvery  = time.Second
+	moneyWithin = 2 * time.Second
+	moneyPause  = 15 * time.Second
+)
 
 // moneyOf adds up the running month of a ledger (UTC), for the page.
 func moneyOf(l *ledger.Ledger) func() call.MoneyReport {
 	var (
-		mu   sync.Mutex // guards last
+		mu   sync.Mutex // guards last and next
 		last call.MoneyReport
+		next time.Time
 		r    = l.Reader()
 	)
 	return func() call.MoneyReport {
 		mu.Lock()
 		defer mu.Unlock()
 		now := time.Now().UTC()
-		if now.Sub(last.At) >= moneyEvery {
+		if !now.Before(next) {
+			ctx, cancel := context.WithTimeout(context.Background(), moneyWithin)
+			defer cancel()
 			first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
-			report, err := r.Usage(context.Background(), ledger.Span{First: first}, []ledger.Dimension{ledger.ByDay, ledger.ByTenant, ledger.ByModel})
+			report, err := r.Usage(ctx, ledger.Span{First: first}, []ledger.Dimension{ledger.ByDay, ledger.ByTenant, ledger.ByModel})
+			next = now.Add(moneyPause)
 			if err == nil { // or the last picture will do
-				last = monthOf(report)
-				last.Since = first
+				last, next = monthOf(report), now.Add(moneyEvery)
+				last.At, last.Since = now, first
 			}
-			last.At = now
 		}
 		return last
 	}

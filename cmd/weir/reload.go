@@ -80,6 +80,9 @@ func (r *reloader) files() []string {
 	if r.now.Data != "" {
 		list = append(list, tokensFile(r.now.Data))
 	}
+	if r.now.Ledger.Prices != "" {
+		list = append(list, r.now.Ledger.Prices)
+	}
 	return list
 }
 
@@ -148,7 +151,7 @@ func (r *reloader) setClients(list []weir.Client) error {
 }
 
 // apply takes over what can change while the gateway runs: the keys, the
-// clients, whom to warn when, and the policy of max_tokens.
+// clients, the prices, whom to warn when, and the policy of max_tokens.
 func (r *reloader) apply(next config.Config) error {
 	if next.Listen != r.now.Listen || next.Admin != r.now.Admin || next.Upstream != r.now.Upstream {
 		r.log.Warn("a new address takes effect at the next start")
@@ -159,10 +162,17 @@ func (r *reloader) apply(next config.Config) error {
 	if !reflect.DeepEqual(next.Cache.Prompt, r.now.Cache.Prompt) {
 		r.log.Warn("another setting of cache.prompt takes effect at the next start")
 	}
+	if was, is := r.now.Ledger, next.Ledger; was.Postgres != is.Postgres || was.Retention != is.Retention || was.MaxJournal != is.MaxJournal {
+		r.log.Warn("another place or size of the ledger takes effect at the next start")
+	}
 	list, err := resolveKeys(next, r.env)
 	clients, clientErr := resolveClients(next, r.env)
 	hooks, hookErr := resolveHooks(next, r.env)
-	if err := errors.Join(err, clientErr, hookErr); err != nil {
+	prices, priceErr := pricesOf(next)
+	if err := errors.Join(err, clientErr, hookErr, priceErr); err != nil {
+		return err
+	}
+	if err := r.gateway.SetPrices(prices); err != nil {
 		return err
 	}
 	if err := r.gateway.SetAPIKeys(list); err != nil {

@@ -124,8 +124,10 @@ func newGateway(c config.Config, e env, log *slog.Logger, more ...weir.Option) (
 	if c.Data != "" {
 		opts = append(opts, weir.WithMemory(filepath.Join(c.Data, "accounts.json")))
 	}
+	prices, priceErr := pricesOf(c)
 	list, err := resolveKeys(c, e)
-	errs := []error{err}
+	errs := []error{err, priceErr}
+	opts = append(opts, weir.WithPrices(prices))
 	opts = append(opts, weir.WithAPIKeys(list...))
 	for _, k := range c.Keys {
 		if k.AdminKey == "" {

@@ -64,13 +64,13 @@ func (s *service) build(ctx context.Context) error {
 		return err
 	}
 	s.atEnd(stopTraces)
-	book, closeLedger, err := openLedger(s.config.Data, s.log)
+	book, closeLedger, err := openLedger(s.config, s.env, s.log)
 	if err != nil {
 		return err
 	}
 	s.ledger = book
 	s.atEnd(closeLedger)
-	opts = append(opts, weir.WithProtection(guard), weir.WithNotifier(s.notifier), weir.WithObserver(book))
+	opts = append(opts, weir.WithProtection(guard), weir.WithNotifier(s.notifier), weir.WithLedger(book))
 	if s.gateway, err = newGateway(s.config, s.env, s.log, opts...); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (s *service) openPlanes(context.Context) error {
 	if err != nil {
 		return err
 	}
-	source.Closing, source.Warning, source.Money, source.Usage = s.closing, s.rules.warning, moneyOf(s.ledger), usageOf(s.ledger)
+	source.Closing, source.Warning, source.Money, source.Usage = s.closing, warnings(s.rules.warning, s.ledger.Warning), moneyOf(s.ledger), usageOf(s.ledger)
 	s.page = dash.New(source)
 	admin, err := adminServerOf(s.config, s.page)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -36,7 +37,7 @@ func usageCommand(e env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return usage(cmd.Context(), e, f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.file, "config", "", "configuration file that names the data folder")
+	flags.StringVar(&f.file, "config", "", "configuration file that names the data folder, or a PostgreSQL")
 	flags.StringVar(&f.data, "data", "", "data folder of the gateway")
 	flags.StringVar(&f.by, "by", "", "split by these, in columns: day, tenant, model, key, class")
 	flags.StringVar(&f.from, "from", "", "first day, such as 2026-11-01 (UTC)")
@@ -56,14 +57,8 @@ func usage(ctx context.Context, e env, f usageFlags) error {
 	if err != nil {
 		return err
 	}
-	data := cmp.Or(f.data, c.Data)
-	if data == "" {
-		return usageError{hinted{errors.New("no data folder is named"), "give --data, with the folder that weir serve was given"}}
-	}
-	r, err := ledger.Read(filepath.Join(data, ledgerFolder))
-	if errors.Is(err, fs.ErrNotExist) {
-		return hinted{err, "give --data, with the folder that weir serve --data was given"}
-	}
+	c.Data = cmp.Or(f.data, c.Data)
+	r, err := readLedger(c, e)
 	if err != nil {
 		return err
 	}
@@ -84,6 +79,29 @@ func usage(ctx context.Context, e env, f usageFlags) error {
 		return printCSV(e.stdout, report, by)
 	}
 	return printUsage(e.stdout, report, by)
+}
+
+// readLedger opens the ledger of a configuration for reading.
+func readLedger(c config.Config, e env) (*ledger.Reader, error) {
+	address, err := postgresOf(c, e)
+	if err != nil {
+		return nil, err
+	}
+	dir := ""
+	if c.Data != "" {
+		dir = filepath.Join(c.Data, ledgerFolder)
+	}
+	if !address.Empty() {
+		return ledger.ReadPostgres(address, dir)
+	}
+	if dir == "" {
+		return nil, usageError{hinted{errors.New("no data folder is named"), "give --data, with the folder that weir serve was given"}}
+	}
+	r, err := ledger.Read(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hinted{err, "give --data, with the folder that weir serve --data was given; or --config, if that names a PostgreSQL"}
+	}
+	return r, err
 }
 
 // parse reads the flags that have a form.
@@ -162,6 +180,13 @@ func printUsage(w io.Writer, r ledger.Report, by []ledger.Dimension) error {
 	return t.Flush()
 }
 
+// attemptColumns are those of an attempt in CSV, in front of its figures. call is
+// the weir-request-id, by which the gateway tells the call's story.
+var attemptColumns = []string{
+	"call", "attempt", "final", "at", "tenant", "client", "key", "model", "class", "stream", "status", "kind", "outcome", "waited_ms", "took_ms",
+	"degraded", "cached", "exact", "priced",
+}
+
 // printAttempts writes each attempt of a span.
 func printAttempts(ctx context.Context, w io.Writer, r *ledger.Reader, span ledger.Span, asCSV bool) error {
 	if !asCSV {
@@ -169,12 +194,13 @@ func printAttempts(ctx context.Context, w io.Writer, r *ledger.Reader, span ledg
 		return r.Each(ctx, span, func(row ledger.Row) error { return enc.Encode(row) })
 	}
 	out := csv.NewWriter(w)
-	_ = out.Write(append([]string{"call", "attempt", "at", "tenant", "key", "model", "class", "status", "kind", "outcome", "waited_ms", "took_ms"}, figures[2:]...))
+	_ = out.Write(append(slices.Clone(attemptColumns), figures[2:]...)) // Error tells of all writes
 	err := r.Each(ctx, span, func(row ledger.Row) error {
 		sum := ledger.Sum{Input: row.Input, CacheRead: row.CacheRead, CacheWrite: row.CacheWrite, Output: row.Output, Cost: row.Cost}
 		return out.Write(append([]string{
-			row.Call, strconv.Itoa(row.Attempt), row.At.Format(time.RFC3339Nano), row.Tenant, row.Key, row.Model, row.Class,
-			strconv.Itoa(row.Status), row.Kind, row.Outcome, strconv.FormatInt(row.Waited, 10), strconv.FormatInt(row.Took, 10),
+			row.Call, strconv.Itoa(row.Attempt), strconv.FormatBool(row.Final), row.At.Format(time.RFC3339Nano), row.Tenant, row.Client, row.Key, row.Model, row.Class,
+			strconv.FormatBool(row.Stream), strconv.Itoa(row.Status), row.Kind, row.Outcome, strconv.FormatInt(row.Waited, 10), strconv.FormatInt(row.Took, 10),
+			row.Degraded, row.Cached, strconv.FormatBool(row.Exact), strconv.FormatBool(row.Priced),
 		}, figuresOf(sum)[2:]...))
 	})
 	out.Flush()

@@ -14,6 +14,9 @@ import (
 //go:embed data/models.yaml
 var modelsYAML []byte
 
+//go:embed data/prices.yaml
+var pricesYAML []byte
+
 //go:embed data/tiers.yaml
 var tiersYAML []byte
 
@@ -41,8 +44,9 @@ type tier struct {
 
 // catalog is the data tables. Nobody writes to it.
 type catalog struct {
-	Models []*model        `yaml:"models"`
-	Tiers  map[string]tier `yaml:"tiers"`
+	Models []*model          `yaml:"models"`
+	Tiers  map[string]tier   `yaml:"tiers"`
+	Prices map[string]tariff `yaml:"prices"`
 	byID   map[string]*model
 }
 
@@ -50,7 +54,7 @@ type catalog struct {
 // constants; a mistake in them is a defect that a test finds.
 var tables = sync.OnceValue(func() *catalog {
 	c := &catalog{byID: map[string]*model{}}
-	for name, data := range map[string][]byte{"models.yaml": modelsYAML, "tiers.yaml": tiersYAML} {
+	for name, data := range map[string][]byte{"models.yaml": modelsYAML, "tiers.yaml": tiersYAML, "prices.yaml": pricesYAML} {
 		if err := schema.Decode(name, data, c); err != nil {
 			panic(fmt.Sprintf("sim: embedded table: %v", err))
 		}

@@ -33,6 +33,7 @@ type exchange struct {
 	upset   upset // what goes wrong with this request
 	status  int   // as sent; 0 if the connection was broken
 	counted bool
+	failed  bool // it ended with an error event
 }
 
 // newExchange gives the request its id and its own source of randomness, so

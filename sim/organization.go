@@ -18,6 +18,7 @@ type organization struct {
 	rules      Rules
 	tier       tier
 	workspaces []*workspace
+	bill       bill
 
 	// Guarded by mu.
 	mu       sync.Mutex

@@ -37,8 +37,9 @@ type limitOf struct {
 }
 
 // serveAdmin answers a request to the Admin API, and reports whether it was
-// one. There is GET /v1/organizations/rate_limits, and the overrides of a
-// workspace at /v1/organizations/workspaces/{id}/rate_limits.
+// one. There is GET /v1/organizations/rate_limits, the overrides of a
+// workspace at /v1/organizations/workspaces/{id}/rate_limits, and the reports of
+// usage and cost.
 func (x *exchange) serveAdmin() bool {
 	path, ok := strings.CutPrefix(x.r.URL.Path, "/v1/organizations/")
 	if !ok {
@@ -52,6 +53,9 @@ func (x *exchange) serveAdmin() bool {
 	}
 	x.key, x.version = key, x.r.Header.Get("Anthropic-Version")
 	x.who = owner{org, &workspace{}}
+	if x.r.Method == http.MethodGet && x.serveReport(path) {
+		return true
+	}
 	id, override := strings.CutPrefix(path, "workspaces/")
 	id, override = strings.TrimSuffix(id, "/rate_limits"), override && strings.HasSuffix(id, "/rate_limits")
 	at := slices.IndexFunc(org.workspaces, func(w *workspace) bool { return w.id == id })

@@ -44,6 +44,7 @@ func (x *exchange) serveMessages() {
 	}
 	defer func() { t.close(x.clock.now(), 0) }() // unless it was closed in time
 	if !x.wait(x.ttft()) {
+		x.charge(q, cached, 0)
 		return // the client left; the estimate stays charged
 	}
 	if q.total > q.model.Context {
@@ -69,6 +70,8 @@ func (x *exchange) serveMessages() {
 		t.close(x.clock.now(), float64(a.output))
 		t.writeLimits(x.w.Header(), x.clock)
 		x.whole(a)
+	} else {
+		x.charge(q, cached, 0)
 	}
 }
 
@@ -109,6 +112,9 @@ func (x *exchange) talk(n int) time.Duration {
 func (x *exchange) whole(a *answer) {
 	body := a.json()
 	f := x.upset.find(FaultEOF, FaultMalformed, FaultErrorEvent, FaultReset, FaultStall)
+	if f == nil || f.Kind != FaultErrorEvent {
+		x.charge(a.req, a.cache, a.output)
+	}
 	switch {
 	case f == nil, f.Kind == FaultStall && f.AfterEvents == 0: // that one is over
 	case f.Kind == FaultErrorEvent:
@@ -116,7 +122,7 @@ func (x *exchange) whole(a *answer) {
 		if f.Status > 0 {
 			e = standard(f.Status)
 		}
-		x.fail(e)
+		x.fail(e) // which is not charged
 		return
 	case f.Kind == FaultMalformed:
 		body = append(body[:len(body)/2], `,,]"`...)

@@ -106,8 +106,16 @@ func (x *exchange) stream(a *answer, t *ticket, first instant) {
 	}
 	control := http.NewResponseController(x.w)
 	line := make([]byte, 0, 1024)
-	said, n := 0, 0
-	defer func() { t.close(x.clock.now(), float64(said)) }()
+	said, n, billed := 0, 0, false
+	finish := func() {
+		if t.close(x.clock.now(), float64(said)); !billed {
+			billed = true
+			if said > 0 || !x.failed {
+				x.charge(a.req, a.cache, said)
+			}
+		}
+	}
+	defer finish()
 	for e := range a.events(chunk) {
 		late := time.Duration(0)
 		if rate > 0 {
@@ -121,7 +129,7 @@ func (x *exchange) stream(a *answer, t *ticket, first instant) {
 			return
 		}
 		if said = e.tokens; e.name == "message_stop" {
-			t.close(x.clock.now(), float64(said))
+			finish() // in time for whoever has read it
 		}
 		line = append(append(append(line[:0], "event: "...), e.name...), "\ndata: "...)
 		line = append(append(line, spoiled...), "\n\n"...)
@@ -166,6 +174,7 @@ func (x *exchange) midway(n int, data []byte) (next []byte, over bool) {
 // errorEvent ends a stream as the API does when something fails midway: no
 // message_stop and no final usage.
 func (x *exchange) errorEvent(f *Fault) {
+	x.failed = true
 	e := standard(529)
 	if f.Status > 0 {
 		e = standard(f.Status)

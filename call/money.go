@@ -66,4 +66,9 @@ type LedgerReport struct {
 	Held         int           // in memory, because the journal cannot be written
 	JournalBytes int64         // that the store has not taken yet
 	Behind       time.Duration // age of the oldest record that the store lacks
+
+	// The latest whole day beside the upstream's own reports.
+	Checked    bool
+	Difference USD // what was charged less what was booked
+	Apart      USD // the differences of all models, whichever way they go
 }

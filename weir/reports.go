@@ -46,6 +46,7 @@ var (
 	descBooked    = desc("weir_ledger_records_total", "Attempts that were written down: booked in the journal, carried into the store, or lost.", "fate")
 	descJournal   = desc("weir_ledger_journal_bytes", "What the ledger's store has not taken yet.")
 	descBehind    = desc("weir_ledger_behind_seconds", "Age of the oldest record that the ledger's store lacks.")
+	descApart     = desc("weir_ledger_difference_usd", "What the upstream's reports charge for the latest whole day more than the ledger has booked; and, of all models, whichever way they differ.", "of")
 	descRefused   = desc("weir_rule_refused_total", "Calls that a rule of protection has refused since it was loaded.", "rule", "kind")
 )
 
@@ -55,6 +56,7 @@ func (r *reports) Describe(ch chan<- *prometheus.Desc) {
 		descReady, descLimit, descRemaining, descLow, descHigh, descReserved, descHeadroom, descWaiting,
 		descOldest, descBytes, descInFlight, descSurprises, descBlocked, descBreaker, descChanges, descWarnings,
 		descWebhooks, descRefused, descBooked, descJournal, descBehind,
+		descApart,
 	} {
 		ch <- d
 	}
@@ -114,6 +116,10 @@ func (r *reports) ledger(s sheet) {
 	s.set(descBooked, float64(l.Lost), "lost")
 	s.set(descJournal, float64(l.JournalBytes))
 	s.set(descBehind, l.Behind.Seconds())
+	if l.Checked {
+		s.set(descApart, float64(l.Difference)/float64(call.Dollar), "sum")
+		s.set(descApart, float64(l.Apart)/float64(call.Dollar), "models")
+	}
 }
 
 // lane names what the upstream keeps buckets for.

@@ -28,6 +28,7 @@ type service struct {
 	// Made by build.
 	notifier *notify.Notifier
 	ledger   *ledger.Ledger
+	checks   *reconciler
 	gateway  *weir.Gateway
 	rules    *rulebook
 
@@ -70,7 +71,10 @@ func (s *service) build(ctx context.Context) error {
 	}
 	s.ledger = book
 	s.atEnd(closeLedger)
-	opts = append(opts, weir.WithProtection(guard), weir.WithNotifier(s.notifier), weir.WithLedger(book))
+	if s.checks, err = newReconciler(s.config, s.env, book.Reader(), s.log); err != nil {
+		return err
+	}
+	opts = append(opts, weir.WithProtection(guard), weir.WithNotifier(s.notifier), weir.WithLedger(books{book, s.checks}))
 	if s.gateway, err = newGateway(s.config, s.env, s.log, opts...); err != nil {
 		return err
 	}
@@ -112,7 +116,7 @@ func (s *service) start(ctx context.Context) error {
 	reload := &reloader{
 		env: s.env, flags: s.flags, gateway: s.gateway, rules: s.rules, notifier: s.notifier, log: s.log, now: s.config,
 	}
-	tasks := []func(context.Context) error{s.ledger.Run, s.notifier.Run, s.gateway.Run, s.rules.run, reload.watch().run}
+	tasks := []func(context.Context) error{s.ledger.Run, s.notifier.Run, s.gateway.Run, s.rules.run, s.checks.run, reload.watch().run}
 	if s.page != nil {
 		tasks = append(tasks, s.page.Run)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,11 +20,13 @@ import (
 
 	"github.com/weir-gateway/weir/internal/config"
 	"github.com/weir-gateway/weir/internal/ledger"
+	"github.com/weir-gateway/weir/internal/reconcile"
 )
 
 type usageFlags struct {
 	file, data, by, from, to   string
 	asJSON, asCSV, eachAttempt bool
+	reconcile                  bool
 }
 
 func usageCommand(e env) *cobra.Command {
@@ -45,6 +48,7 @@ func usageCommand(e env) *cobra.Command {
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	flags.BoolVar(&f.asCSV, "csv", false, "print CSV")
 	flags.BoolVar(&f.eachAttempt, "attempts", false, "every attempt instead of sums, as lines of JSON, or CSV")
+	flags.BoolVar(&f.reconcile, "reconcile", false, "compare with the Usage and Cost reports of the Admin API (needs keys[].admin_key); the last 7 days if none are named")
 	return cmd
 }
 
@@ -63,6 +67,9 @@ func usage(ctx context.Context, e env, f usageFlags) error {
 		return err
 	}
 	defer r.Close()
+	if f.reconcile {
+		return reconciled(ctx, e, c, r, span, f)
+	}
 	if f.eachAttempt {
 		return printAttempts(ctx, e.stdout, r, span, f.asCSV)
 	}
@@ -112,8 +119,36 @@ func (f usageFlags) parse() (span ledger.Span, by []ledger.Dimension, err error)
 	if span, err = ledger.ParseSpan(f.from, f.to); err != nil {
 		return span, nil, err
 	}
+	if f.reconcile && (f.eachAttempt || f.by != "") {
+		return span, nil, errors.New("--reconcile is by day and model: it goes with neither --by nor --attempts")
+	}
 	by, err = ledger.ParseDimensions(f.by)
 	return span, by, err
+}
+
+// reconciled prints how the ledger compares with the upstream's reports.
+func reconciled(ctx context.Context, e env, c config.Config, reader *ledger.Reader, span ledger.Span, f usageFlags) error {
+	r, err := newReconciler(c, e, reader, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	if len(r.payers) == 0 {
+		return errNoAdminKey
+	}
+	if span.Last.IsZero() {
+		span.Last = time.Now().UTC()
+	}
+	if span.First.IsZero() {
+		span.First = span.Last.AddDate(0, 0, -6)
+	}
+	report, err := r.compare(ctx, span)
+	if errors.Is(err, reconcile.ErrRefused) {
+		return hinted{err, "an admin key begins with sk-ant-admin, and is made in the Console under Admin keys"}
+	}
+	if err != nil {
+		return err
+	}
+	return printReconciled(e.stdout, report, f)
 }
 
 // values are a line's values of the dimensions, in their order.

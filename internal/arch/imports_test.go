@@ -21,7 +21,7 @@ var (
 	}
 	sideRooms = []string{
 		"internal/batch", "internal/config", "internal/dash", "internal/ledger",
-		"internal/load", "internal/notify", "internal/ratelimits", "internal/rules", "internal/sentinel",
+		"internal/load", "internal/notify", "internal/ratelimits", "internal/reconcile", "internal/rules", "internal/sentinel",
 		"internal/share", "internal/tokens", "internal/top", "internal/trace",
 	}
 	house = join([]string{"call", "internal/flow"}, cellar, rooms, sideRooms)

@@ -20,6 +20,8 @@ type Attempt struct {
 	Kind   string        `json:"kind"`    // ok, or the kind of failure
 	Took   time.Duration `json:"took_ns"` // until its fate was known
 
+	Model string `json:"-"` // that was asked for; a call may be made one of another model
+
 	// What an attempt may have been charged for whose answer nobody got. That of
 	// the answer itself is the event's.
 	Usage  Usage `json:"-"`

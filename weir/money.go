@@ -83,12 +83,12 @@ func newPriced(table *price.Table, log *slog.Logger, next call.Observer) *priced
 
 // Event implements [call.Observer].
 func (p *priced) Event(e call.Event) {
-	e.Cost, e.Priced = p.price(e, e.Usage)
+	e.Cost, e.Priced = p.price(e, e.Model, e.Usage)
 	if slices.ContainsFunc(e.Story, func(a call.Attempt) bool { return used(a.Usage) }) {
 		e.Story = slices.Clone(e.Story) // others may hold it
 		for i := range e.Story {
 			a := &e.Story[i]
-			a.Cost, a.Priced = p.price(e, a.Usage)
+			a.Cost, a.Priced = p.price(e, cmp.Or(a.Model, e.Model), a.Usage)
 		}
 	}
 	if e.Prompt.Marks > 0 && e.Priced {
@@ -99,15 +99,12 @@ func (p *priced) Event(e call.Event) {
 
 func used(u call.Usage) bool { return u.Input+u.CacheRead+u.CacheWrite+u.Output > 0 }
 
-// price is what a usage of e's costs.
-func (p *priced) price(e call.Event, u call.Usage) (cost call.USD, known bool) {
+// price is what a usage of e's costs, by the model that answered.
+func (p *priced) price(e call.Event, model string, u call.Usage) (cost call.USD, known bool) {
 	if !used(u) {
 		return 0, false
 	}
-	model := e.Model
-	if u.Model != "" {
-		model = u.Model
-	}
+	model = cmp.Or(u.Model, model)
 	cost, known = p.table.Load().Cost(model, e.At.Add(-e.Took), u)
 	if !known {
 		p.tell(model)

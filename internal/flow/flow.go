@@ -218,7 +218,7 @@ func (f *Corridor) note(c *call.Call, at attempt) {
 	a.Limits = f.Limits(a.Header)
 	told := call.Attempt{
 		At: at.sent, Wait: at.permit.Wait, Key: at.key.Name,
-		Status: a.Status, Kind: a.Verdict.Kind.String(), Took: time.Since(at.sent),
+		Status: a.Status, Kind: a.Verdict.Kind.String(), Took: time.Since(at.sent), Model: c.Model,
 	}
 	if a.Verdict.Kind == call.Unreachable && !unsent(a.Cause) {
 		told.Usage = expected(c)

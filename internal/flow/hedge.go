@@ -91,7 +91,7 @@ func (f *Corridor) race(ctx context.Context, c *call.Call, at attempt) (attempt,
 	loser.cancel()
 	c.Tell(call.Attempt{
 		At: loser.began, Wait: lost.permit.Wait, Key: lost.key.Name, Kind: call.Abandoned,
-		Took: time.Since(loser.began), Usage: expected(c),
+		Took: time.Since(loser.began), Model: c.Model, Usage: expected(c),
 	})
 	twin := c.Clone()
 	go func() { <-done; f.lose(twin, loser) }()

@@ -9,6 +9,7 @@
 package ledger
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -64,6 +65,7 @@ func rowsOf(e call.Event) []Row {
 		}
 		r := blank
 		r.Attempt, r.At, r.Key, r.Status, r.Kind = len(rows)+1, a.At.UTC(), a.Key, a.Status, a.Kind
+		r.Model = cmp.Or(a.Model, e.Model)
 		r.Waited, r.Took = a.Wait.Took.Milliseconds(), a.Took.Milliseconds()
 		r.use(a.Usage, a.Cost, a.Priced)
 		rows = append(rows, r)

@@ -85,6 +85,7 @@ func (d *doctor) examine(ctx context.Context, f serveFlags) {
 	d.note("configuration", well, mode(c), "")
 	d.secrets(c)
 	d.store(c)
+	d.ledger(ctx, c)
 	d.addresses(ctx, c)
 	d.api(ctx, c)
 	d.limits(ctx, c)

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -139,6 +141,33 @@ func checkSums(t *testing.T, open func() *ledger.Ledger, read func() *ledger.Rea
 	want.Output, want.Cost = want.Output+1000, want.Cost+e.Cost
 	if got := usage(t, l.Reader(), ledger.Span{}).Total; got != want {
 		t.Errorf("in a second life: %+v, want %+v", got, want)
+	}
+}
+
+// TestMigration: a ledger of the first version goes on in the present one.
+func TestMigration(t *testing.T) {
+	dir := t.TempDir()
+	old, err := os.ReadFile("testdata/version1.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(string(old)); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	if _, err := ledger.Read(dir); err == nil || !strings.Contains(err.Error(), "older version") {
+		t.Errorf("a reader: %v", err)
+	}
+	l := open(t, dir)
+	l.Event(event(1, "a"))
+	run(t, l)()
+	got := usage(t, read(t, dir), ledger.Span{}).Total
+	if got.Requests != 3 || got.Attempts != 4 || got.Output != 31 || distinct(t, "migrated", l.Reader()) != 3 {
+		t.Errorf("got %+v", got)
 	}
 }
 

@@ -95,8 +95,11 @@ func openPostgres(address call.Secret, dir string) (*postgres, error) {
 	return &postgres{pool: pool, dir: dir}, err
 }
 
+// errNoTables says that no gateway has written into the database yet.
+var errNoTables = errors.New("there is no ledger in the database yet")
+
 // prepare makes the tables, or brings them up to date, when the server is there
-// for the first time.
+// for the first time. A reader changes nothing.
 func (p *postgres) prepare(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,8 +112,13 @@ func (p *postgres) prepare(ctx context.Context) error {
 		return err
 	case version > len(pgMigrations):
 		return errNewer
-	case version < len(pgMigrations):
+	case version == len(pgMigrations):
+	case p.gateway != "":
 		err = p.migrate(ctx)
+	case version == 0:
+		err = errNoTables
+	default:
+		err = errOlder
 	}
 	p.ready = err == nil
 	return err

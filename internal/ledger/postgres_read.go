@@ -71,7 +71,9 @@ func (p *postgres) picture(ctx context.Context, journal tailer, read func(pgx.Tx
 	if err != nil {
 		return nil, err
 	}
-	if err := p.prepare(ctx); err != nil {
+	if err := p.prepare(ctx); errors.Is(err, errNoTables) {
+		return rest, nil
+	} else if err != nil {
 		return nil, err
 	}
 	err = pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {

@@ -114,7 +114,7 @@ func TestPostgresServerKilled(t *testing.T) {
 			}
 		}
 	})
-	const rounds = 8
+	const rounds = 5
 	for range rounds {
 		for until := written.Load() + 500 + rand.Int64N(1500); written.Load() < until; {
 			time.Sleep(time.Millisecond) // the load goes on
@@ -138,7 +138,7 @@ func TestPostgresServerKilled(t *testing.T) {
 
 // TestPostgresWriterKilled: as TestKilled, with the store elsewhere.
 func TestPostgresWriterKilled(t *testing.T) {
-	dir, address, rounds := t.TempDir(), pgtest.Database(t), 15
+	dir, address, rounds := t.TempDir(), pgtest.Database(t), 10
 	booked := killWriters(t, rounds, writeLedger+"="+dir, writePostgres+"="+address)
 	checkKilled(t, "after the last kill", readPostgres(t, dir, address), booked, rounds)
 	l := openPostgres(t, dir, address)
@@ -310,8 +310,11 @@ func TestPostgresAddress(t *testing.T) {
 // TestPostgresNewer: tables that a newer version has made are left alone.
 func TestPostgresNewer(t *testing.T) {
 	address := pgtest.Database(t)
-	r := readPostgres(t, "", address)
-	usage(t, r, ledger.Span{})
+	if sum := usage(t, readPostgres(t, "", address), ledger.Span{}).Total; sum != (ledger.Sum{}) {
+		t.Errorf("an empty database has %+v", sum)
+	}
+	l := openPostgres(t, t.TempDir(), address)
+	usage(t, l.Reader(), ledger.Span{})
 	conn, err := pgx.Connect(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)

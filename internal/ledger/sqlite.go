@@ -74,26 +74,48 @@ func openDatabase(dir string, readOnly bool) (*database, error) {
 		return nil, err
 	}
 	d := &database{db}
-	if !readOnly {
-		if err := d.migrate(); err != nil {
-			db.Close()
-			return nil, fmt.Errorf("prepare the ledger: %w", err)
-		}
+	prepare := d.migrate
+	if readOnly {
+		prepare = d.current
+	}
+	if err := prepare(); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("prepare the ledger: %w", err)
 	}
 	return d, nil
 }
 
-// errNewer says that another version of the program has written the store.
-var errNewer = errors.New("its tables were made by a newer version of weir")
+// Another version of the program has written the store.
+var (
+	errNewer = errors.New("its tables were made by a newer version of weir")
+	errOlder = errors.New("its tables were made by an older version of weir: start weir serve with it once")
+)
+
+// version is that of the tables.
+func (d *database) version() (n int, err error) {
+	if err := d.db.QueryRow(`PRAGMA user_version`).Scan(&n); err != nil {
+		return 0, err
+	}
+	if n > len(migrations) {
+		return n, errNewer
+	}
+	return n, nil
+}
+
+// current reports whether a reader understands the tables.
+func (d *database) current() error {
+	version, err := d.version()
+	if err == nil && version < len(migrations) {
+		err = errOlder
+	}
+	return err
+}
 
 // migrate brings the tables up to date, a version at a time.
 func (d *database) migrate() error {
-	var version int
-	if err := d.db.QueryRow(`PRAGMA user_version`).Scan(&version); err != nil {
+	version, err := d.version()
+	if err != nil {
 		return err
-	}
-	if version > len(migrations) {
-		return errNewer
 	}
 	for n, statements := range migrations[version:] {
 		tx, err := d.db.Begin()

@@ -48,7 +48,9 @@ type Ledger struct {
 	journal *journal   // nil once the ledger is closed
 	desk    desk
 
-	done mark // owned by Run
+	// Owned by Run.
+	done  mark
+	ahead chan batch // that is being read; nil: none
 }
 
 // Open opens the ledger of a folder, and makes the folder if need be. A store
@@ -151,30 +153,63 @@ func (l *Ledger) Run(ctx context.Context) error {
 	}
 }
 
+// batch is what was read of the journal at once.
+type batch struct {
+	rows   []Row
+	end    mark
+	broken int // rows that cannot be read
+	began  time.Time
+	err    error
+}
+
+func (l *Ledger) read(from mark) (b batch) {
+	b.began = time.Now()
+	b.rows, b.end, b.broken, b.err = tail(l.cfg.Dir, from, batchRows)
+	return b
+}
+
+// next is the batch behind done. While the store takes it, the one after it is
+// read.
+func (l *Ledger) next() (b batch) {
+	if l.ahead != nil {
+		b, l.ahead = <-l.ahead, nil
+	} else {
+		b = l.read(l.done)
+	}
+	if b.err == nil && len(b.rows) == batchRows {
+		ahead := make(chan batch, 1)
+		go func() { ahead <- l.read(b.end) }()
+		l.ahead = ahead
+	}
+	return b
+}
+
 // carry moves one batch, and says whether there may be another one at once.
 func (l *Ledger) carry(ctx context.Context) (more bool, err error) {
-	began := time.Now()
-	rows, end, broken, err := tail(l.cfg.Dir, l.done, batchRows)
-	if err != nil {
-		return false, err
+	b := l.next()
+	if b.err != nil {
+		return false, b.err
 	}
-	if broken > 0 {
-		l.spoilt(broken)
-	}
-	if len(rows) == 0 && !l.done.before(end) {
+	if len(b.rows) == 0 && !l.done.before(b.end) {
 		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, takeWithin)
 	defer cancel()
-	if err := l.store.take(ctx, rows, end); err != nil {
+	if err := l.store.take(ctx, b.rows, b.end); err != nil {
+		if l.ahead != nil {
+			<-l.ahead
+			l.ahead = nil // this one comes before it
+		}
 		return false, err
 	}
-	l.done = end
-	more = len(rows) == batchRows
-	if more {
-		began = rows[len(rows)-1].At // what follows is hardly older
+	if b.broken > 0 {
+		l.spoilt(b.broken)
 	}
-	return more, cmp.Or(drop(l.cfg.Dir, end), l.carried(len(rows), end, began))
+	l.done = b.end
+	if more = len(b.rows) == batchRows; more {
+		b.began = b.rows[len(b.rows)-1].At // what follows is hardly older
+	}
+	return more, cmp.Or(drop(l.cfg.Dir, l.done), l.carried(len(b.rows), l.done, b.began))
 }
 
 // finish carries over what is left after the end of everything else. What it

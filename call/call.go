@@ -87,6 +87,7 @@ type Call struct {
 	Lang        string        // "en" or "zh"
 	NoDegrade   bool          // weir-degrade: off
 	Client      string        // name of the gateway token that let it in; "" where there are none
+	Owner       string        // what is sure of who asks: the tenant of its token, else the fingerprint of what it sent
 	CacheWish   CacheWish     // weir-cache
 	MaxWait     time.Duration // weir-max-wait; 0 if the caller did not say it
 	Credential  Key           // what the caller sent; the zero Key if nothing

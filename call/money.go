@@ -32,14 +32,28 @@ type BudgetReport struct {
 }
 
 // CacheReport is what the gateway's own cache of answers holds and has saved.
+// Entries, Bytes and Evictions are those of the memory; further stores may hold
+// more.
 type CacheReport struct {
-	At      time.Time `json:"at"`
-	Entries int64     `json:"entries"`
-	Bytes   int64     `json:"bytes"`
-	Hits    uint64    `json:"hits"`
-	Misses  uint64    `json:"misses"`
-	Joins   uint64    `json:"joins"` // calls that shared the answer to another one under way
-	Saved   Tokens    `json:"saved_tokens"`
+	At        time.Time          `json:"at"`
+	Entries   int64              `json:"entries"`
+	Bytes     int64              `json:"bytes"`
+	Hits      uint64             `json:"hits"`
+	Misses    uint64             `json:"misses"`
+	Joins     uint64             `json:"joins"`     // calls that shared the answer to another one under way
+	Evictions uint64             `json:"evictions"` // entries that had to make room
+	Saved     Tokens             `json:"saved_tokens"`
+	SavedUSD  USD                `json:"saved_usd"` // by the prices of when the answers were made
+	Stores    []CacheStoreReport `json:"stores"`    // besides the memory
+}
+
+// CacheStoreReport is one store of a cache besides its memory.
+type CacheStoreReport struct {
+	Name  string `json:"name"`            // disk or redis
+	State string `json:"state"`           // ok or away
+	Bytes int64  `json:"bytes"`           // of disk; 0 where it is not known
+	Lost  uint64 `json:"lost"`            // answers that it was too slow or too ill to take
+	Error string `json:"error,omitempty"` // why it is away
 }
 
 // PromptCacheReport is what marks that the gateway has put into requests did,

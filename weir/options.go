@@ -10,6 +10,7 @@ import (
 
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/admit"
+	"github.com/weir-gateway/weir/internal/cache"
 	"github.com/weir-gateway/weir/internal/classify"
 	"github.com/weir-gateway/weir/internal/price"
 	"github.com/weir-gateway/weir/internal/upstream"
@@ -49,6 +50,7 @@ type settings struct {
 	ledger   call.Ledger
 	warnings Warnings
 	notifier call.Notifier
+	cache    *cache.Config // nil: none
 }
 
 // collect applies the options and reports all their faults at once.

@@ -28,6 +28,7 @@ import (
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/account"
 	"github.com/weir-gateway/weir/internal/admit"
+	"github.com/weir-gateway/weir/internal/cache"
 	"github.com/weir-gateway/weir/internal/classify"
 	"github.com/weir-gateway/weir/internal/estimate"
 	"github.com/weir-gateway/weir/internal/flow"
@@ -58,6 +59,7 @@ type Gateway struct {
 	warner    warner
 	prompt    promptTally
 	maxTokens shape.MaxTokens
+	cache     *cache.Room     // nil: none
 	transport *http.Transport // ours to close; nil if the user brought one
 	draining  atomic.Bool
 }
@@ -90,6 +92,9 @@ func New(opts ...Option) (*Gateway, error) {
 	if g.guard != nil {
 		outlook.Shut = g.guard.Shut
 	}
+	if err := g.newCache(s.cache, s.log); err != nil {
+		return nil, err
+	}
 	g.metrics = newMetrics(g)
 	g.warner.open(s)
 	g.maxTokens.Configure(s.maxTokens)
@@ -99,7 +104,11 @@ func New(opts ...Option) (*Gateway, error) {
 
 // newCorridor wires the rooms together.
 func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.Outlook) *flow.Corridor {
-	g.priced = newPriced(s.prices, s.log, append(observers{g.metrics, g.recent, &g.prompt}, s.observers...))
+	all := append(observers{g.metrics, g.recent, &g.prompt}, s.observers...)
+	if g.cache != nil {
+		all = append(all, g.cache)
+	}
+	g.priced = newPriced(s.prices, s.log, all)
 	estimator := estimate.New()
 	learn, steps := s.steps(estimator.Learn)
 	g.classify = classify.New(s.classify)
@@ -114,6 +123,9 @@ func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.O
 		Account:  account.New(g.priced, learn, interrupted),
 		Shape:    shape.New(s.fallback, append(steps, &g.maxTokens, shape.Gather{Above: s.streamAbove})...),
 		Budget:   flow.NewBudget(),
+	}
+	if g.cache != nil {
+		f.Cache = g.cache
 	}
 	if s.hedgeAfter > 0 {
 		f.Hedge = flow.NewHedge(s.hedgeAfter)

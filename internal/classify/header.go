@@ -73,6 +73,7 @@ func (r *Room) credential(c *call.Call, h http.Header) (tenant string, err error
 	if !secret.Empty() {
 		print := Fingerprint(secret)
 		c.Credential = call.Key{Name: print, Print: print, Secret: secret, Bearer: key == ""}
+		c.Owner = print
 	}
 	clients := *r.clients.Load()
 	if clients == nil {
@@ -80,7 +81,7 @@ func (r *Room) credential(c *call.Call, h http.Header) (tenant string, err error
 	}
 	for _, token := range []string{key, bearer} {
 		if client, ok := clients[HashToken(token)]; ok && token != "" {
-			c.Client = client.Name
+			c.Client, c.Owner = client.Name, client.Tenant
 			return client.Tenant, nil
 		}
 	}

@@ -37,8 +37,9 @@ type admitter interface {
 
 type cache interface {
 	// Answer answers c from the cache or with the answer to an identical call
-	// under way, or asks, and keeps the answer where that is wanted.
-	Answer(ctx context.Context, c *call.Call, ask func() (*http.Response, error)) (*http.Response, error)
+	// under way, or asks, and keeps the answer where that is wanted. It may ask
+	// for a copy of c, under a context that outlives ctx.
+	Answer(ctx context.Context, c *call.Call, ask func(context.Context, *call.Call) (*http.Response, error)) (*http.Response, error)
 }
 
 type collector interface {
@@ -116,26 +117,28 @@ func (f *Corridor) Do(req *http.Request, waiting func(*call.Call)) (*http.Respon
 	return resp, c, err
 }
 
-// messages leads a call through the rooms that only a question to a model
-// needs.
+// messages leads a call to the cache, and behind it to the upstream. What the
+// cache answers is not estimated: an exact count would ask the upstream.
 func (f *Corridor) messages(ctx context.Context, c *call.Call) (*http.Response, error) {
-	c.Estimate = f.Estimate.Estimate(c)
-	ask := func() (*http.Response, error) {
-		if f.Shape != nil && f.Shape.Prepare(c) {
-			c.Estimate = f.Estimate.Estimate(c)
-		}
-		if f.Collect != nil {
-			if resp, taken, err := f.Collect.Collect(ctx, c); taken {
-				return resp, err
-			}
-		}
-		f.Hedge.deposit(c)
-		return f.attempts(ctx, c)
-	}
 	if f.Cache != nil {
-		return f.Cache.Answer(ctx, c, ask)
+		return f.Cache.Answer(ctx, c, f.ask)
 	}
-	return ask()
+	return f.ask(ctx, c)
+}
+
+// ask leads a call through the rooms that only a question to a model needs.
+func (f *Corridor) ask(ctx context.Context, c *call.Call) (*http.Response, error) {
+	c.Estimate = f.Estimate.Estimate(c)
+	if f.Shape != nil && f.Shape.Prepare(c) {
+		c.Estimate = f.Estimate.Estimate(c)
+	}
+	if f.Collect != nil {
+		if resp, taken, err := f.Collect.Collect(ctx, c); taken {
+			return resp, err
+		}
+	}
+	f.Hedge.deposit(c)
+	return f.attempts(ctx, c)
 }
 
 // pass leads a call straight through whose body streams: it is sent once, for

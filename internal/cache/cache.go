@@ -95,8 +95,7 @@ func New(cfg Config, books Books) (*Room, error) {
 	if r.memory, err = openMemory(cfg.MaxBytes, cfg.MaxAge); err != nil {
 		return nil, err
 	}
-	r.openStores()
-	return r, nil
+	return r, r.openStores()
 }
 
 // Answer answers c from the cache or by joining an equal call, or asks.
@@ -117,7 +116,7 @@ func (r *Room) Answer(ctx context.Context, c *call.Call, ask asker) (*http.Respo
 		kin: kin{key: k, class: c.Class, wait: c.MaxWait, noDegrade: c.NoDegrade},
 	}
 	if t.reads {
-		if e, ok := r.find(ctx, k, r.ownerOf(c.Tenant)); ok {
+		if e, ok := r.find(ctx, k); ok {
 			if resp, ok := r.hit(c, e); ok {
 				return resp, nil
 			}
@@ -127,13 +126,13 @@ func (r *Room) Answer(ctx context.Context, c *call.Call, ask asker) (*http.Respo
 }
 
 // find looks for an entry in the memory and then in the other stores.
-func (r *Room) find(ctx context.Context, k key, of owner) (*entry, bool) {
+func (r *Room) find(ctx context.Context, k key) (*entry, bool) {
 	now := time.Now()
 	if e, ok := r.memory.get(now, k); ok {
 		return e, true
 	}
 	for _, s := range r.stores {
-		e, ok := s.get(ctx, k, of)
+		e, ok := s.get(ctx, k)
 		if ok && !r.memory.old(now, e) && !r.purges.covers(e.Owner, e.Asked) {
 			r.memory.put(k, e)
 			return e, true

@@ -42,9 +42,10 @@ func (m *memory) get(now time.Time, k key) (*entry, bool) {
 	return e, true
 }
 
-func (m *memory) old(now time.Time, e *entry) bool {
-	return now.Sub(e.Asked) >= time.Duration(m.maxAge.Load())
-}
+func (m *memory) old(now time.Time, e *entry) bool { return now.Sub(e.Asked) >= m.age() }
+
+// age is how old an entry may become.
+func (m *memory) age() time.Duration { return time.Duration(m.maxAge.Load()) }
 
 func (m *memory) put(k key, e *entry) { m.cache.Set(k, e) }
 

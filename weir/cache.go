@@ -41,7 +41,9 @@ func (g *Gateway) newCache(c *Cache, log *slog.Logger) (err error) {
 		c.Log = log
 	}
 	g.cache, err = cache.New(*c, cache.Books{
-		End:   func(c *call.Call, status int, outcome, reason string) { g.corridor.Account.End(c, status, outcome, reason) },
+		End: func(c *call.Call, status int, outcome, reason string) {
+			g.corridor.Account.End(c, status, outcome, reason)
+		},
 		Waits: func(id string) bool { _, waits := g.admission.Waiting(time.Now(), id); return waits },
 	})
 	return err

@@ -62,8 +62,9 @@ func (g *Gateway) newPollers(s *settings) error {
 // Run does what a gateway does besides answering: with an admin key, it keeps
 // the rate limits up to date; with keys of its own, it finds out whether those
 // that could not pay can pay again; with a memory, it writes down which cannot;
-// and it keeps [Gateway.Warnings]. It returns when ctx is done. Without it the gateway works as well, by what the
-// answers to calls say.
+// with a cache, it tends that; and it keeps [Gateway.Warnings]. It returns when
+// ctx is done. Without it the gateway works as well, by what the answers to
+// calls say.
 func (g *Gateway) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, p := range g.pollers {
@@ -75,6 +76,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	wg.Go(func() { g.warn(ctx) })
 	if g.pooled {
 		wg.Go(func() { g.recheck(ctx) })
+	}
+	if g.cache != nil {
+		wg.Go(func() { g.cache.Run(ctx) })
 	}
 	<-ctx.Done()
 	wg.Wait()

@@ -143,10 +143,14 @@ func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.O
 	return f
 }
 
-// Close gives back idle connections. Calls under way go on.
+// Close gives back idle connections, and closes the cache's stores. Calls under
+// way go on.
 func (g *Gateway) Close() error {
 	if g.transport != nil {
 		g.transport.CloseIdleConnections()
+	}
+	if g.cache != nil {
+		return g.cache.Close()
 	}
 	return nil
 }

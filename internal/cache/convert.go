@@ -1,9 +1,6 @@
 package cache
 
 import (
-	"bytes"
-	"strings"
-
 	"github.com/weir-gateway/weir/internal/message"
 	"github.com/weir-gateway/weir/internal/sse"
 )
@@ -29,36 +26,16 @@ func converted(body []byte, stream bool) ([]byte, error) {
 func assembled(stream []byte) ([]byte, error) {
 	var (
 		a    message.Assembler
-		scan sse.Scanner
-		last int
+		scan = sse.Scanner{Max: len(stream)}
 		err  error
 	)
 	scan.Feed(stream, func(e sse.Event) {
-		data := e.Data
-		if e.Size > len(data) {
-			data = dataOf(stream[last:e.End])
-		}
-		last = e.End
 		if err == nil {
-			err = a.Add(e.Name, data)
+			err = a.Add(e.Name, e.Data)
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
 	return a.Message()
-}
-
-// dataOf is the data of an event that is too long for the scanner.
-func dataOf(event []byte) []byte {
-	var data []byte
-	for line := range strings.FieldsFuncSeq(string(event), func(c rune) bool { return c == '\n' || c == '\r' }) {
-		if rest, ok := strings.CutPrefix(line, "data:"); ok {
-			if data != nil {
-				data = append(data, '\n')
-			}
-			data = append(data, bytes.TrimPrefix([]byte(rest), []byte(" "))...)
-		}
-	}
-	return data
 }

@@ -18,7 +18,7 @@ import (
 
 const diskSchema = `
 CREATE TABLE IF NOT EXISTS answer (key BLOB PRIMARY KEY, owner BLOB NOT NULL, asked INTEGER NOT NULL, size INTEGER NOT NULL, value BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS answer_asked ON answer (asked);
+CREATE INDEX IF NOT EXISTS answer_asked ON answer (asked, size);
 CREATE INDEX IF NOT EXISTS answer_owner ON answer (owner, asked);
 PRAGMA user_version = 1;`
 

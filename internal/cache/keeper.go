@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,16 +51,19 @@ const (
 // reads within a small budget of time, and leaves a store alone for a moment
 // that has failed. What it cannot write in time is lost.
 type keeper struct {
-	// Static after newKeeper.
+	// Static after openStores.
 	name   string
 	store  store
 	sealer sealer
 	budget time.Duration
+	purged func(owner, time.Time) bool
 	log    *slog.Logger
 	queue  chan queued
 
 	queuedBytes atomic.Int64
 	lost        atomic.Uint64
+
+	writing sync.Mutex // held while a batch is checked and written, and for a purge
 
 	mu    sync.Mutex // guards everything below
 	until time.Time  // when the store is tried again
@@ -69,10 +73,6 @@ type keeper struct {
 type queued struct {
 	key   key
 	entry *entry
-}
-
-func newKeeper(name string, s store, seal sealer, budget time.Duration, log *slog.Logger) *keeper {
-	return &keeper{name: name, store: s, sealer: seal, budget: budget, log: log, queue: make(chan queued, maxQueued)}
 }
 
 // get reads an entry. What does not open is none.
@@ -152,6 +152,9 @@ func (k *keeper) write(ctx context.Context, next queued) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
+	k.writing.Lock()
+	defer k.writing.Unlock()
+	batch = slices.DeleteFunc(batch, func(e sealed) bool { return k.purged(e.owner, e.asked) })
 	err := errResting
 	if !k.resting() {
 		err = k.store.save(ctx, batch)
@@ -168,6 +171,8 @@ var errResting = errors.New("the store has just failed")
 func (k *keeper) purge(of *owner, at time.Time, tell bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
+	k.writing.Lock()
+	defer k.writing.Unlock()
 	err := k.store.purge(ctx, of, at, tell)
 	k.note(err)
 	return err

@@ -26,7 +26,7 @@ func (r *Room) openStores() error {
 		if err != nil {
 			r.log.Warn("there is no cache on disk: the memory goes on without it", "folder", r.cfg.Folder, "cause", err)
 		} else {
-			r.stores = append(r.stores, newKeeper("disk", d, r.sealer, diskBudget, r.log))
+			r.stores = append(r.stores, r.newKeeper("disk", d, diskBudget))
 		}
 	}
 	if r.cfg.Redis.Address != "" {
@@ -34,9 +34,16 @@ func (r *Room) openStores() error {
 		if err != nil {
 			return err
 		}
-		r.stores = append(r.stores, newKeeper("redis", d, r.sealer, redisBudget, r.log))
+		r.stores = append(r.stores, r.newKeeper("redis", d, redisBudget))
 	}
 	return nil
+}
+
+func (r *Room) newKeeper(name string, s store, budget time.Duration) *keeper {
+	return &keeper{
+		name: name, store: s, sealer: r.sealer, budget: budget, purged: r.purges.covers, log: r.log,
+		queue: make(chan queued, maxQueued),
+	}
 }
 
 // Run tends the memory and the stores until ctx is done.

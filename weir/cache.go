@@ -14,6 +14,9 @@ import (
 // see [WithCache].
 type Cache = cache.Config
 
+// CacheRedis says where several gateways keep answers together.
+type CacheRedis = cache.Redis
+
 // WithCache keeps answers, and gives them to equal requests of the same tenant
 // without asking the API again. The zero Cache does so in memory, for requests
 // that ask for it by the header weir-cache. Calls that are equal to one under
@@ -58,6 +61,14 @@ func (g *Gateway) PurgeCache(tenant string) error {
 		return errNoCache
 	}
 	return g.cache.Purge(tenant)
+}
+
+// SetCacheBounds changes how much the cache's memory holds, and for how long an
+// answer is given again. What is 0 is the default.
+func (g *Gateway) SetCacheBounds(maxBytes int64, maxAge time.Duration) {
+	if g.cache != nil {
+		g.cache.Configure(maxBytes, maxAge)
+	}
 }
 
 // Cache is what the cache of answers holds and has saved; the second value is

@@ -55,8 +55,8 @@ func newMetrics(g *Gateway) *metrics {
 	m.premium = m.counters("weir_prompt_cache_premium_usd_total", "How much more than plain input it cost calls with Weir's marks to write to the prompt cache.").WithLabelValues()
 	m.cacheRead, m.output = tokens.WithLabelValues("cache_read"), tokens.WithLabelValues("output")
 	m.first = m.histogram("weir_first_token_seconds", "Time from the last wait to the first content, of answered calls.", "group", firstBounds)
-	wait := m.histogram("weir_wait_seconds", "Time from arrival to the first attempt, or to giving up.", "class", waitBounds)
-	took := m.histogram("weir_request_seconds", "Time from arrival to the end of the answer, of answered calls.", "class", tookBounds)
+	wait := m.histogram("weir_wait_seconds", "Time from arrival to the first attempt, or to giving up; without hits of the cache.", "class", waitBounds)
+	took := m.histogram("weir_request_seconds", "Time from arrival to the end of the answer, of answered calls; without hits of the cache.", "class", tookBounds)
 	for c := range call.Class(call.NumClasses) { // a series that is there from the start has a rate from the first call on
 		m.wait[c], m.took[c] = wait.WithLabelValues(c.String()), took.WithLabelValues(c.String())
 		m.requests.WithLabelValues(c.String(), "ok", "")
@@ -64,7 +64,7 @@ func newMetrics(g *Gateway) *metrics {
 	for kind := call.OK; kind <= call.Unreachable; kind++ {
 		m.attempts.WithLabelValues(kind.String())
 	}
-	m.registry.MustRegister(&reports{g: g, groups: m.groups},
+	m.registry.MustRegister(&reports{g: g, groups: m.groups}, cacheMetrics{g},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m
 }
@@ -90,6 +90,9 @@ func (m *metrics) Event(e call.Event) {
 	m.requests.WithLabelValues(e.Class.String(), e.Outcome, e.Reason).Inc()
 	if e.Endpoint != call.Messages {
 		return
+	}
+	if e.Cached == call.CacheHit {
+		return // it says nothing of how long the others wait
 	}
 	m.wait[e.Class].Observe(e.Waited.Seconds())
 	m.sent(e)

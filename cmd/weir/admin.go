@@ -14,10 +14,15 @@ const shortestToken = 16
 
 // sourceOf is what every admin plane shows of a gateway.
 func sourceOf(g *weir.Gateway) dash.Source {
-	return dash.Source{
+	s := dash.Source{
 		Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Waiting: g.Waiting,
 		Protection: g.Protection, Warnings: g.Warnings, Prompt: g.PromptCache, Metrics: g.Metrics(), Ready: g.Ready, Messages: g.Handler(), Version: version(),
 	}
+	if _, ok := g.Cache(); ok {
+		s.Cache = func() call.CacheReport { report, _ := g.Cache(); return report }
+		s.PurgeCache = g.PurgeCache
+	}
+	return s
 }
 
 // adminServerOf listens for the admin plane, with TLS where others can reach it.

@@ -151,16 +151,14 @@ func (r *reloader) setClients(list []weir.Client) error {
 }
 
 // apply takes over what can change while the gateway runs: the keys, the
-// clients, the prices, whom to warn when, and the policy of max_tokens.
+// clients, the prices, the bounds of the cache, whom to warn when, and the
+// policy of max_tokens.
 func (r *reloader) apply(next config.Config) error {
 	if next.Listen != r.now.Listen || next.Admin != r.now.Admin || next.Upstream != r.now.Upstream {
 		r.log.Warn("a new address takes effect at the next start")
 	}
 	if !reflect.DeepEqual(next.Breaker, r.now.Breaker) {
 		r.log.Warn("another breaker or place of rules takes effect at the next start")
-	}
-	if !reflect.DeepEqual(next.Cache.Prompt, r.now.Cache.Prompt) {
-		r.log.Warn("another setting of cache.prompt takes effect at the next start")
 	}
 	if was, is := r.now.Ledger, next.Ledger; was.Postgres != is.Postgres || was.Retention != is.Retention || was.MaxJournal != is.MaxJournal {
 		r.log.Warn("another place or size of the ledger takes effect at the next start")
@@ -181,6 +179,7 @@ func (r *reloader) apply(next config.Config) error {
 	if err := r.setClients(clients); err != nil {
 		return err
 	}
+	r.reloadCache(next.Cache)
 	return errors.Join(r.gateway.SetMaxTokens(maxTokensOf(next)), r.gateway.SetWarnings(warningsOf(next)), r.notifier.Configure(next.Alerts.Every.D(), hooks))
 }
 

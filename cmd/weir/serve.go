@@ -116,19 +116,14 @@ func newGateway(c config.Config, e env, log *slog.Logger, more ...weir.Option) (
 	for model, chain := range c.Degrade.Fallback {
 		opts = append(opts, weir.WithFallback(model, chain...))
 	}
-	if p := c.Cache.Prompt; p.Enable {
-		opts = append(opts, weir.WithPromptCaching(weir.PromptCaching{
-			Repeats: p.MinRepeats, TTL: p.TTL.D(), ExceptTenants: p.ExceptTenants, ExceptModels: p.ExceptModels,
-		}))
-	}
 	if c.Data != "" {
 		opts = append(opts, weir.WithMemory(filepath.Join(c.Data, "accounts.json")))
 	}
 	prices, priceErr := pricesOf(c)
 	list, err := resolveKeys(c, e)
-	errs := []error{err, priceErr}
-	opts = append(opts, weir.WithPrices(prices))
-	opts = append(opts, weir.WithAPIKeys(list...))
+	cached, cacheErr := cacheOptions(c, e)
+	errs := []error{err, priceErr, cacheErr}
+	opts = append(append(opts, weir.WithPrices(prices), weir.WithAPIKeys(list...)), cached...)
 	for _, k := range c.Keys {
 		if k.AdminKey == "" {
 			continue

@@ -29,8 +29,8 @@ type Config struct {
 	Classes Classes  `yaml:"classes,omitempty" jsonschema:"description=what holds for the requests of each class"`
 	Retry   Retry    `yaml:"retry"`
 	Degrade Degrade  `yaml:"degrade,omitempty"`
-	Cache   Cache    `yaml:"cache,omitempty"`
 	Breaker Breaker  `yaml:"breaker,omitempty"`
+	Cache   *Cache   `yaml:"cache,omitempty" jsonschema:"description=answers that are kept to be given again, and marks for the upstream's prompt cache; none: neither"`
 	Alerts  Alerts   `yaml:"alerts"`
 	Ledger  Ledger   `yaml:"ledger,omitempty"`
 
@@ -192,9 +192,9 @@ func (c *Config) Validate() []schema.Fault {
 			add(fmt.Sprintf("clients[%d].token", i), err.Error(), refHint)
 		}
 	}
-	c.Cache.Prompt.validate(add)
 	c.validateMaxTokens(add)
 	c.Breaker.validate(add)
+	c.Cache.validate(add)
 	c.Alerts.validate(add)
 	c.Ledger.validate(add)
 	return faults
@@ -210,6 +210,7 @@ func (c *Config) Check() error {
 	if c.AsksForTokens() && len(c.Keys) == 0 {
 		add("clients", "gateway tokens are of use only with a key of the gateway", "add keys, or set ANTHROPIC_API_KEY")
 	}
+	c.Cache.check(c.Data, add)
 	if address(c.Listen) && !loopback(c.Listen) {
 		if !c.AsksForTokens() {
 			add("listen", "everybody who reaches "+c.Listen+" could use the gateway", "make tokens with weir token add, or listen on 127.0.0.1")

@@ -6,11 +6,6 @@ import (
 	"github.com/weir-gateway/weir/internal/schema"
 )
 
-// Cache says what is kept so that it need not be asked or read again.
-type Cache struct {
-	Prompt Prompt `yaml:"prompt,omitempty"`
-}
-
 // Prompt says whether the gateway puts marks for the upstream's prompt cache
 // into requests.
 type Prompt struct {
@@ -21,7 +16,11 @@ type Prompt struct {
 	ExceptModels  []string        `yaml:"except_models,omitempty" jsonschema:"description=models whose requests stay as they are"`
 }
 
+// validate reports what is wrong with p, which may be nil.
 func (p *Prompt) validate(add func(path, message, hint string)) {
+	if p == nil {
+		return
+	}
 	if ttl := p.TTL.D(); ttl != 0 && ttl != 5*time.Minute && ttl != time.Hour {
 		add("cache.prompt.ttl", "the upstream keeps prompts for 5m or for 1h", "write one of these, or leave it out")
 	}

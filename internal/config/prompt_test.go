@@ -28,7 +28,7 @@ func TestPrompt(t *testing.T) {
 			}
 			continue
 		}
-		if p := c.Cache.Prompt; err != nil || !p.Enable || p.MinRepeats != 3 || p.TTL.D() != time.Hour || len(p.ExceptTenants) != 1 {
+		if p := c.Cache.Prompt; err != nil || c.Cache.Answers() || !p.Enable || p.MinRepeats != 3 || p.TTL.D() != time.Hour || len(p.ExceptTenants) != 1 {
 			t.Errorf("%s: %+v, %v", name, p, err)
 		}
 	}

@@ -1,7 +1,8 @@
 // Package dash is the admin plane: the live page, the figures behind it as
 // JSON and as a stream of events, the metrics and the health checks
-// (DESIGN §2.6). It shows what its [Source] tells it and changes nothing; the
-// playground sends calls through the gateway like any other client.
+// (DESIGN §2.6). It shows what its [Source] tells it and changes nothing but the
+// cache, which it can purge; the playground sends calls through the gateway like
+// any other client.
 //
 // The page is hand-written and embedded: no build step, nothing from another
 // host, no inline script or style.
@@ -34,6 +35,7 @@ type Source struct {
 	Money      func() call.MoneyReport
 	Usage      func(ctx context.Context, q UsageQuery) (any, error) // an error is the asker's mistake, or the ledger's
 	Cache      func() call.CacheReport
+	PurgeCache func(tenant string) error // "": of everybody
 	Prompt     func() call.PromptCacheReport
 	Metrics    http.Handler
 	Ready      func() error
@@ -83,6 +85,7 @@ func New(src Source) *Admin {
 		"/api/v1/requests":          a.requests,
 		"/api/v1/history":           a.serveHistory,
 		"/api/v1/usage":             a.usage,
+		"/api/v1/cache":             a.cache,
 		"/api/v1/config":            a.config,
 		"/api/v1/events":            a.events,
 		"/api/v1/session":           a.session,
@@ -99,6 +102,7 @@ func New(src Source) *Admin {
 		"/api/v1/logout":              a.logout,
 		"/api/v1/playground/messages": a.playground,
 	}
+	a.deletes = map[string]http.HandlerFunc{"/api/v1/cache": a.purge}
 	if src.Metrics != nil {
 		a.gets["/metrics"] = src.Metrics.ServeHTTP
 	}
@@ -122,6 +126,7 @@ type Admin struct {
 	writes  *http.CrossOriginProtection
 	gets    map[string]http.HandlerFunc
 	posts   map[string]http.HandlerFunc
+	deletes map[string]http.HandlerFunc // of paths that are among gets
 }
 
 // ServeHTTP sets what every answer must have, guards the door and finds the
@@ -157,9 +162,14 @@ func (a *Admin) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		get(w, req)
 	case post != nil && req.Method == http.MethodPost:
 		post(w, req)
+	case req.Method == http.MethodDelete && a.deletes[req.URL.Path] != nil:
+		a.deletes[req.URL.Path](w, req)
 	case post != nil:
 		h.Set("Allow", "POST")
 		fail(w, http.StatusMethodNotAllowed, "only POST")
+	case a.deletes[req.URL.Path] != nil:
+		h.Set("Allow", "GET, HEAD, DELETE")
+		fail(w, http.StatusMethodNotAllowed, "only GET, HEAD and DELETE")
 	default:
 		h.Set("Allow", "GET, HEAD")
 		fail(w, http.StatusMethodNotAllowed, "only GET and HEAD")

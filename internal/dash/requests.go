@@ -27,6 +27,7 @@ type requestView struct {
 	Estimate estimateView `json:"estimate"`
 	Usage    usageView    `json:"usage"`
 	Degraded string       `json:"degraded,omitempty"` // the header weir-degraded
+	Cached   string       `json:"cache,omitempty"`    // the header weir-cache; absent: off
 	Cost     string       `json:"cost_usd,omitempty"` // decimal; absent: unknown
 }
 
@@ -57,6 +58,9 @@ func view(e call.Event) requestView {
 			CacheRead: e.Usage.CacheRead, Output: e.Usage.Output, Exact: e.Usage.Exact,
 		},
 		Degraded: e.Degraded.String(),
+	}
+	if e.Cached != call.CacheNotAsked {
+		v.Cached = e.Cached.String()
 	}
 	if e.Priced {
 		v.Cost = e.Cost.String()

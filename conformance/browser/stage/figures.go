@@ -35,7 +35,7 @@ func small(began time.Time) dash.Source {
 	s.Money = func() call.MoneyReport { return money(time.Now()) }
 	s.Warnings = func() []call.Warning { return warnings(began) }
 	s.Cache = func() call.CacheReport {
-		return call.CacheReport{At: time.Now(), Entries: 1_204, Bytes: 9 << 20, Hits: 312, Misses: 2_011, Joins: 44, Saved: 1_830_000}
+		return call.CacheReport{At: time.Now(), Entries: 1_204, Bytes: 9 << 20, Hits: 312, Misses: 2_011, Joins: 44, Saved: 1_830_000, SavedUSD: 7_410_000_000_000}
 	}
 	s.Prompt = func() call.PromptCacheReport {
 		return call.PromptCacheReport{At: time.Now(), Calls: 512, Freed: 9_400_000, Written: 610_000, Saved: 24_630_000_000_000}

@@ -29,12 +29,19 @@ export function cache({ recent: r, cache: c, prompt_cache: p }) {
   if (p) items.push(["freed", short(p.freed_tokens)], ["net", `$${Number(p.saved_usd).toFixed(2)}`]);
   if (c) {
     const asked = c.hits + c.misses + c.joins;
-    items.push(["hits", asked > 0 ? `${Math.round((100 * (c.hits + c.joins)) / asked)} %` : "–"], ["entries", short(c.entries)], ["saved", short(c.saved_tokens)]);
+    items.push(["hits", asked > 0 ? `${Math.round((100 * (c.hits + c.joins)) / asked)} %` : "–"], ["joins", whole(c.joins)], ["entries", short(c.entries)],
+      ["saved", short(c.saved_tokens)], ["saved-usd", dollars(c.saved_usd)]);
+    for (const store of c.stores ?? []) if (store.state !== "ok") items.push([`away-${store.name}`, "!"]);
   }
   node("cache-part").hidden = items.length === 0;
   keyed(node("cache"), items, ([k]) => k,
     ([k]) => make("div", { "data-cache": k }, make("dt", {}, t(`cache.${k}`)), make("dd")),
     (tile, [, value]) => text(tile.lastChild, value));
+}
+
+/** dollars shows an amount in cents, or exactly where it is less than one. */
+function dollars(exact) {
+  return Number(exact) >= 0.01 ? `$${Number(exact).toFixed(2)}` : `$${exact}`;
 }
 
 /** money shows budgets, and the costs by tenant, model and day. */

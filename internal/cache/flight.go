@@ -91,13 +91,14 @@ func (f *flight) run(ctx context.Context, ask asker) {
 	defer f.room.airborne.Delete(f.leader)
 	f.resp, f.err = ask(ctx, f.call)
 	f.told = f.call.Clone()
+	if f.err != nil || !forAll(f.resp.StatusCode) {
+		f.room.ground(f) // those who try again are to find another one
+	}
+	close(f.ready)
 	if f.err != nil {
-		f.room.ground(f)
-		close(f.ready)
 		close(f.done)
 		return
 	}
-	close(f.ready)
 	f.pump(ctx)
 }
 

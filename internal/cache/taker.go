@@ -130,7 +130,7 @@ func (t *taker) follow(ctx context.Context, f *flight, last bool) (*http.Respons
 		}
 		return nil, nil, false
 	}
-	if f.resp.StatusCode >= 300 && !last && !requestsFault(f.resp.StatusCode) {
+	if !last && !forAll(f.resp.StatusCode) {
 		t.room.leave(f)
 		return nil, nil, false
 	}
@@ -236,9 +236,9 @@ func concernsRequest(r *call.Refusal) bool {
 	return r.Verdict.Kind == call.BadRequest
 }
 
-// requestsFault reports whether a failure is that of the request, whoever pays
-// for it and whenever.
-func requestsFault(status int) bool {
+// forAll reports whether every equal call would be answered with that status:
+// it is no failure, or one of the request, whoever pays for it and whenever.
+func forAll(status int) bool {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests:
 		return false

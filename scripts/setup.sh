@@ -16,6 +16,7 @@ need npm npm
 need chromium chromium
 need prometheus prometheus # its service is ended below if it was not here before
 need etcd etcd-server # tests start their own; the package's service is not needed
+need redis-server redis-server # as of etcd
 # Tests start their own, of the version that Debian's release has; likewise.
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || need postgres postgresql
 # The pictures and tests of the page in Chinese need characters to show.

@@ -118,12 +118,12 @@ func (k *keeper) run(ctx context.Context) {
 	for {
 		select {
 		case first := <-k.queue:
-			k.write(ctx, first)
+			k.write(first)
 		case <-ctx.Done():
 			for {
 				select {
 				case first := <-k.queue:
-					k.write(context.WithoutCancel(ctx), first)
+					k.write(first)
 				default:
 					return
 				}
@@ -133,7 +133,7 @@ func (k *keeper) run(ctx context.Context) {
 }
 
 // write writes an entry and those that wait behind it, together.
-func (k *keeper) write(ctx context.Context, next queued) {
+func (k *keeper) write(next queued) {
 	batch := make([]sealed, 0, maxBatch)
 	for {
 		k.queuedBytes.Add(-int64(next.entry.size()))
@@ -150,7 +150,7 @@ func (k *keeper) write(ctx context.Context, next queued) {
 		}
 		break
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
 	k.writing.Lock()
 	defer k.writing.Unlock()

@@ -3,6 +3,7 @@ package weir_test
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -66,12 +67,8 @@ func messageOf(t *testing.T, list []map[string]any) map[string]any {
 				block["input"] = v
 			}
 		case "message_delta":
-			for name, v := range e["delta"].(object) {
-				message[name] = v
-			}
-			for name, v := range e["usage"].(object) {
-				message["usage"].(object)[name] = v
-			}
+			maps.Copy(message, e["delta"].(object))
+			maps.Copy(message["usage"].(object), e["usage"].(object))
 		}
 	}
 	message["content"] = blocks

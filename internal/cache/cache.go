@@ -8,6 +8,7 @@
 package cache
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"log/slog"
@@ -202,6 +203,7 @@ func (r *Room) keep(f *flight) {
 	if len(body) > maxEntry || !complete(kind == asEvents, body) || r.purges.covers(f.owner, f.asked) {
 		return
 	}
+	body = bytes.Clone(body) // a log has spare room at its end
 	e := &entry{
 		Owner: f.owner, Asked: f.asked, Stream: kind == asEvents, Request: f.resp.Header.Get("Request-Id"),
 		Tokens: tokensOf(said.Usage), Cost: said.Cost, Body: body,

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -37,7 +38,7 @@ func (t *taker) take(ctx context.Context) (*http.Response, error) {
 			t.room.misses.Add(1)
 			return t.lead(ctx, f, body)
 		}
-		resp, err, ok := t.follow(ctx, f, tries == maxTries)
+		resp, err, ok := t.follow(ctx, f, tries >= maxTries)
 		if ok {
 			return resp, err
 		}
@@ -70,15 +71,31 @@ func (t *taker) board(ctx context.Context) (*flight, *reader, *entry) {
 	return next, next.start(ctx, t.ask), nil
 }
 
-// leave gives back a place. A flight that nobody wants any more is broken off.
+// leave gives back a place. A flight that nobody wants any more is broken off,
+// and the last one to leave waits until that has been booked: where the process
+// ends with its last call, the books would be closed before.
 func (r *Room) leave(f *flight) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if f.wanted--; f.wanted == 0 {
-		f.cancel()
+	f.wanted--
+	last := f.wanted == 0
+	if last {
 		r.remove(f)
 	}
+	r.mu.Unlock()
+	if !last {
+		return
+	}
+	f.cancel()
+	patience := time.NewTimer(breakingOff)
+	defer patience.Stop()
+	select {
+	case <-f.done:
+	case <-patience.C:
+	}
 }
+
+// breakingOff is how long a call that is broken off may take to notice.
+const breakingOff = time.Second
 
 // ground keeps further calls from boarding.
 func (r *Room) ground(f *flight) {
@@ -94,7 +111,9 @@ func (r *Room) remove(f *flight) {
 	}
 }
 
-// lead waits for the answer to the call that is sent for t.
+// lead waits for the answer to the call that is sent for t. If t's client leaves
+// before it comes, and others want it, the call is booked once more, when their
+// answer has ended.
 func (t *taker) lead(ctx context.Context, f *flight, body *reader) (*http.Response, error) {
 	select {
 	case <-f.ready:
@@ -123,10 +142,9 @@ func (t *taker) follow(ctx context.Context, f *flight, last bool) (*http.Respons
 	}
 	if f.err != nil {
 		t.room.leave(f)
-		if r, ok := f.err.(*call.Refusal); ok && (last || concernsRequest(r)) {
+		if last || concernsRequest(f.err) {
 			t.call.Cached = call.CacheJoin
-			same := *r
-			return nil, &same, true
+			return nil, f.err, true
 		}
 		return nil, nil, false
 	}
@@ -228,7 +246,11 @@ func (t *taker) alone(ctx context.Context) (*http.Response, error) {
 }
 
 // concernsRequest reports whether every equal call would be refused alike.
-func concernsRequest(r *call.Refusal) bool {
+func concernsRequest(err error) bool {
+	r, ok := errors.AsType[*call.Refusal](err)
+	if !ok {
+		return false
+	}
 	switch r.Reason {
 	case call.Malformed, call.BodyTooLarge, call.TooLarge:
 		return true

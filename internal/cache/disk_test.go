@@ -202,7 +202,7 @@ func keepForever(dir string) {
 	for n := 0; ; n++ {
 		c := newCall("t", body(n, n%2 == 0))
 		c.CacheWish = call.CacheOn
-		u := &upstream{room: r, text: echo(strings.Repeat(fmt.Sprintf("answer %d ", n), 5000))}
+		u := &upstream{room: r, text: echo(strings.Repeat(fmt.Sprintf("answer %d ", n), 1000))}
 		if n%4 == 0 {
 			u.parts = func(_ *call.Call, whole string) []string { return []string{whole[:len(whole)/2]} }
 		}
@@ -217,7 +217,7 @@ func keepForever(dir string) {
 func TestKilledProcess(t *testing.T) {
 	dir := t.TempDir()
 	found := 0
-	for round := range 8 {
+	for round := range 5 {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), killEnv+"="+dir)
 		out, err := cmd.StdoutPipe()
@@ -252,9 +252,9 @@ func TestKilledProcess(t *testing.T) {
 				continue
 			}
 			found++
-			want := messageOf(strings.Repeat(fmt.Sprintf("answer %d ", n), 5000))
+			want := messageOf(strings.Repeat(fmt.Sprintf("answer %d ", n), 1000))
 			if e.Stream {
-				want = streamOf(strings.Repeat(fmt.Sprintf("answer %d ", n), 5000))
+				want = streamOf(strings.Repeat(fmt.Sprintf("answer %d ", n), 1000))
 			}
 			if n%4 == 0 || string(e.Body) != want {
 				t.Errorf("round %d: answer %d is kept, %d bytes of %d", round, n, len(e.Body), len(want))

@@ -138,14 +138,39 @@ func all(results []rueidis.RedisResult) error {
 	return nil
 }
 
+// purge removes what there is. Where another instance has told of the purge, it
+// is repeated, for what this one has written since.
 func (d *remote) purge(ctx context.Context, of *owner, at time.Time, tell bool) error {
-	if !tell {
-		return nil // whoever told of it has done it
-	}
 	c, err := d.connected()
 	if err != nil {
 		return err
 	}
+	if tell {
+		if err := d.tell(ctx, c, of, at); err != nil {
+			return err
+		}
+	}
+	if of != nil {
+		return d.remove(ctx, c, d.owned(*of), at)
+	}
+	for cursor := uint64(0); ; {
+		page, err := c.Do(ctx, c.B().Scan().Cursor(cursor).Match(escaped(d.prefix)+"t:*").Count(1000).Build()).AsScanEntry()
+		if err != nil {
+			return err
+		}
+		for _, list := range page.Elements {
+			if err := d.remove(ctx, c, list, at); err != nil {
+				return err
+			}
+		}
+		if cursor = page.Cursor; cursor == 0 {
+			return nil
+		}
+	}
+}
+
+// tell puts a purge where other instances look.
+func (d *remote) tell(ctx context.Context, c rueidis.Client, of *owner, at time.Time) error {
 	whose := "" // everybody's
 	if of != nil {
 		whose = hex.EncodeToString(of[:])
@@ -153,40 +178,18 @@ func (d *remote) purge(ctx context.Context, of *owner, at time.Time, tell bool) 
 	note := c.B().Xadd().Key(d.purges()).Maxlen().Almost().Threshold(strconv.Itoa(maxTold)).Id("*").
 		FieldValue().FieldValue("of", whose).FieldValue("at", strconv.FormatInt(at.UnixNano(), 10)).Build()
 	keep := c.B().Pexpire().Key(d.purges()).Milliseconds((d.maxAge() + time.Minute).Milliseconds()).Build()
-	if err := all(c.DoMulti(ctx, note, keep)); err != nil {
-		return err
-	}
-	if of == nil {
-		return d.removeAll(ctx, c)
-	}
-	names, err := c.Do(ctx, c.B().Zrangebyscore().Key(d.owned(*of)).Min("-inf").Max(strconv.FormatInt(at.UnixMilli(), 10)).Build()).AsStrSlice()
+	return all(c.DoMulti(ctx, note, keep))
+}
+
+// remove removes what an owner's list says was asked for until then.
+func (d *remote) remove(ctx context.Context, c rueidis.Client, list string, at time.Time) error {
+	until := strconv.FormatInt(at.UnixMilli(), 10)
+	names, err := c.Do(ctx, c.B().Zrangebyscore().Key(list).Min("-inf").Max(until).Build()).AsStrSlice()
 	if err != nil || len(names) == 0 {
 		return err
 	}
-	gone := c.B().Unlink().Key(names...).Build()
-	listed := c.B().Zremrangebyscore().Key(d.owned(*of)).Min("-inf").Max(strconv.FormatInt(at.UnixMilli(), 10)).Build()
-	return all(c.DoMulti(ctx, gone, listed))
-}
-
-// removeAll removes all answers and lists of owners, but not the purges.
-func (d *remote) removeAll(ctx context.Context, c rueidis.Client) error {
-	for _, kind := range []string{"a:", "t:"} {
-		for cursor := uint64(0); ; {
-			page, err := c.Do(ctx, c.B().Scan().Cursor(cursor).Match(escaped(d.prefix+kind)+"*").Count(1000).Build()).AsScanEntry()
-			if err != nil {
-				return err
-			}
-			if len(page.Elements) > 0 {
-				if err := c.Do(ctx, c.B().Unlink().Key(page.Elements...).Build()).Error(); err != nil {
-					return err
-				}
-			}
-			if cursor = page.Cursor; cursor == 0 {
-				break
-			}
-		}
-	}
-	return nil
+	return all(c.DoMulti(ctx,
+		c.B().Unlink().Key(names...).Build(), c.B().Zremrangebyscore().Key(list).Min("-inf").Max(until).Build()))
 }
 
 // escaped takes the meaning from characters that a pattern of Redis has.

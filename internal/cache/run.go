@@ -13,7 +13,7 @@ const sweepEvery = time.Minute
 
 // How long a call waits for a store before it goes on without it.
 const (
-	diskBudget  = 20 * time.Millisecond
+	diskBudget  = 100 * time.Millisecond
 	redisBudget = 5 * time.Millisecond
 )
 

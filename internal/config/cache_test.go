@@ -67,3 +67,20 @@ func TestMistakesInTheCache(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswersAreAskedFor: marks for prompts alone make no cache of answers.
+func TestAnswersAreAskedFor(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cache *config.Cache
+		want  bool
+	}{
+		"none":         {nil, false},
+		"empty":        {&config.Cache{}, true},
+		"prompt alone": {&config.Cache{Prompt: &config.Prompt{Enable: true}}, false},
+		"both":         {&config.Cache{Prompt: &config.Prompt{Enable: true}, Default: "on"}, true},
+	} {
+		if got := tc.cache.Answers(); got != tc.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 // answer is what the model will say, complete before the first byte of it.
 type answer struct {
+	tier     string // service_tier; "": standard
 	id       string
 	req      *request
 	blocks   []answerBlock

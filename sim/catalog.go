@@ -39,7 +39,10 @@ type model struct {
 // tier is the standard limits of one tier.
 type tier struct {
 	CountTokens int64             `yaml:"count_tokens"`
+	Batches     int64             `yaml:"batches"` // requests per minute to the batches' endpoints
 	Groups      map[string]Limits `yaml:"groups"`
+
+	QueuedBatchRequests int64 `yaml:"queued_batch_requests"`
 }
 
 // catalog is the data tables. Nobody writes to it.

@@ -33,6 +33,9 @@ func TestTablesAreSound(t *testing.T) {
 		if tier.CountTokens <= 0 {
 			t.Errorf("tier %s has no limit on token counting", name)
 		}
+		if tier.Batches <= 0 || tier.QueuedBatchRequests <= 0 {
+			t.Errorf("tier %s has no limits on batches", name)
+		}
 		for group := range tier.Groups {
 			if group != "*" && !groupExists(c, group) {
 				t.Errorf("tier %s has limits for %s, which no model belongs to", name, group)

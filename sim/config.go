@@ -50,6 +50,7 @@ func (l Limits) of() [numLimiters]float64 {
 type Timing struct {
 	TTFT            time.Duration // from the request to the first token
 	TokensPerSecond float64       // of one answer; 0: all at once
+	Batch           time.Duration // from the making of a batch to its end; 0: at once
 	Output          Output
 }
 

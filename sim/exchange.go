@@ -81,6 +81,8 @@ func (x *exchange) route() {
 		x.serveCount()
 	case endpointModels:
 		x.serveModels()
+	case endpointBatches:
+		x.serveBatches()
 	}
 }
 
@@ -89,6 +91,7 @@ const (
 	endpointMessages = "messages"
 	endpointCount    = "count_tokens"
 	endpointModels   = "models"
+	endpointBatches  = "batches"
 )
 
 // endpointOf matches on the path alone: clients add ?beta=true and the like.
@@ -101,6 +104,8 @@ func endpointOf(r *http.Request) (string, bool) {
 		return endpointCount, true
 	case (path == "/v1/models" || strings.HasPrefix(path, "/v1/models/")) && r.Method == http.MethodGet:
 		return endpointModels, true
+	case path == "/v1/messages/batches" || strings.HasPrefix(path, "/v1/messages/batches/"):
+		return endpointBatches, true
 	}
 	return "", false
 }
@@ -133,12 +138,12 @@ func (x *exchange) identify() *apiError {
 }
 
 // body reads the whole request before anything is answered.
-func (x *exchange) body() ([]byte, *apiError) {
-	if x.r.ContentLength > maxBody {
+func (x *exchange) body(limit int64) ([]byte, *apiError) {
+	if x.r.ContentLength > limit {
 		x.w.Header().Set("Connection", "close") // the rest of it is not read
 		return nil, standard(413)
 	}
-	var from io.Reader = http.MaxBytesReader(x.w, x.r.Body, maxBody)
+	var from io.Reader = http.MaxBytesReader(x.w, x.r.Body, limit)
 	switch encoding := x.r.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
 	case "gzip":
@@ -148,7 +153,7 @@ func (x *exchange) body() ([]byte, *apiError) {
 			e.code = "request_body_encoding_invalid"
 			return nil, e
 		}
-		from = io.LimitReader(unpacked, maxBody+1)
+		from = io.LimitReader(unpacked, limit+1)
 	default:
 		e := invalid("Content-Encoding " + encoding + " is not supported.")
 		e.code = "request_body_encoding_unsupported"
@@ -159,7 +164,7 @@ func (x *exchange) body() ([]byte, *apiError) {
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, standard(413)
 	}
-	if len(buf) > maxBody {
+	if int64(len(buf)) > limit {
 		e := standard(413)
 		e.code, e.anonymous = "request_body_too_large_after_decoding", false
 		return nil, e

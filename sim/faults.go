@@ -70,7 +70,7 @@ type Fault struct {
 	Every       int64    `yaml:"every,omitempty" jsonschema:"minimum=0"` // each n-th
 	Requests    []int64  `yaml:"requests,omitempty"`                     // these numbers
 	Probability *float64 `yaml:"probability,omitempty" jsonschema:"minimum=0,maximum=1"`
-	Endpoint    string   `yaml:"endpoint,omitempty" jsonschema:"enum=messages,enum=count_tokens,enum=models"`
+	Endpoint    string   `yaml:"endpoint,omitempty" jsonschema:"enum=messages,enum=count_tokens,enum=models,enum=batches"`
 	Model       string   `yaml:"model,omitempty"` // the model asked for begins with it
 	Key         string   `yaml:"key,omitempty"`   // the API key
 	Workspace   string   `yaml:"workspace,omitempty"`

@@ -254,7 +254,6 @@ func TestOddRequests(t *testing.T) {
 			kind                     string
 		}{
 			{"unknown-path", "GET", "/v1/elsewhere", "", 404, "not_found_error"},
-			{"batches", "POST", "/v1/messages/batches", "{}", 404, "not_found_error"},
 			{"wrong-method", "GET", "/v1/messages", "", 404, "not_found_error"},
 			{"unknown-model", "POST", "/v1/messages", `{"model":"gpt-4","max_tokens":1,"messages":[]}`, 404, "not_found_error"},
 			{"malformed", "POST", "/v1/messages", `{`, 400, "invalid_request_error"},

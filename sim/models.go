@@ -39,41 +39,55 @@ func (m *model) info() modelInfo {
 // page returns the models that the query asks for, newest first. Retired ones
 // are not listed.
 func (x *exchange) page() (modelList, *apiError) {
-	query := x.r.URL.Query()
-	limit := 20
-	if s := query.Get("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > 1000 {
-			return modelList{}, invalid("limit: Input should be between 1 and 1000")
-		}
-		limit = n
-	}
 	all := slices.DeleteFunc(slices.Clone(x.catalog.Models), func(m *model) bool {
 		return m.Lifecycle == "retired" && !x.who.organization.rules.ServeRetired
 	})
-	at := func(id string) int { return slices.IndexFunc(all, func(m *model) bool { return m.ID == id }) }
-	after, before := query.Get("after_id"), query.Get("before_id")
-	var more bool
-	switch {
-	case after != "" && before != "":
-		return modelList{}, invalid("after_id, before_id: only one of them may be given")
-	case after != "" && at(after) < 0, before != "" && at(before) < 0:
-		return modelList{}, invalid("after_id, before_id: not the id of a model")
-	case before != "":
-		all = all[:at(before)]
-		more = len(all) > limit
-		all = all[max(0, len(all)-limit):]
-	default:
-		all = all[at(after)+1:] // from the first where there is no after_id
-		more = len(all) > limit
-		all = all[:min(limit, len(all))]
+	p, err := x.pageOf(len(all), func(id string) int {
+		return slices.IndexFunc(all, func(m *model) bool { return m.ID == id })
+	})
+	if err != nil {
+		return modelList{}, err
 	}
-	list := modelList{Data: []modelInfo{}, HasMore: more}
-	for _, m := range all {
+	list := modelList{Data: []modelInfo{}, HasMore: p.more}
+	for _, m := range all[p.from:p.to] {
 		list.Data = append(list.Data, m.info())
 	}
 	if n := len(list.Data); n > 0 {
 		list.FirstID, list.LastID = &list.Data[0].ID, &list.Data[n-1].ID
 	}
 	return list, nil
+}
+
+// pageSpan is the part of a list that is asked for.
+type pageSpan struct {
+	from, to int
+	more     bool // beyond it, in the direction that was asked for
+}
+
+// pageOf returns the part of n entries that the query asks for by limit,
+// after_id and before_id; at finds an id.
+func (x *exchange) pageOf(n int, at func(id string) int) (pageSpan, *apiError) {
+	query := x.r.URL.Query()
+	limit := 20
+	if s := query.Get("limit"); s != "" {
+		l, err := strconv.Atoi(s)
+		if err != nil || l < 1 || l > 1000 {
+			return pageSpan{}, invalid("limit: Input should be between 1 and 1000")
+		}
+		limit = l
+	}
+	from := 0
+	switch after, before := query.Get("after_id"), query.Get("before_id"); {
+	case after != "" && before != "":
+		return pageSpan{}, invalid("after_id, before_id: only one of them may be given")
+	case after != "" && at(after) < 0, before != "" && at(before) < 0:
+		return pageSpan{}, invalid("after_id, before_id: not an id of this list")
+	case before != "":
+		to := at(before)
+		return pageSpan{max(0, to-limit), to, to > limit}, nil
+	case after != "":
+		from = at(after) + 1
+	}
+	to := min(from+limit, n)
+	return pageSpan{from, to, to < n}, nil
 }

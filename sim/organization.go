@@ -25,6 +25,7 @@ type organization struct {
 	pools    map[string]*pool // by model group
 	overlays map[string]*pool // by workspace id and model group
 	counting *bucket          // requests of count_tokens
+	batching *bucket          // requests to the batches' endpoints
 	running  int
 }
 
@@ -51,6 +52,7 @@ func newOrganization(c Config, o Organization, tiers map[string]tier) *organizat
 	}
 	org.rules.EstimateError = max(0, cmp.Or(org.rules.EstimateError, 0.05))
 	org.counting = newBucket(float64(org.tier.CountTokens), 60, 1, 0, plan{})
+	org.batching = newBucket(float64(org.tier.Batches), 60, 1, 0, plan{})
 	org.workspaces = []*workspace{{id: wordID("wrkspc_01", o.Name+"/default"), name: "default"}}
 	for _, w := range o.Workspaces {
 		org.workspaces = append(org.workspaces, &workspace{

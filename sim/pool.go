@@ -19,6 +19,7 @@ const (
 	RampLimit        Limiter = "ramp"
 	ConcurrencyLimit Limiter = "concurrency"
 	CountTokensLimit Limiter = "count_tokens"
+	BatchesLimit     Limiter = "batches"
 )
 
 // The limiters by number.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 )
@@ -99,7 +100,8 @@ func (a *answer) usage(b []byte, output int, details bool) []byte {
 		field(`,"output_tokens_details":{"thinking_tokens":`, a.thought)
 		b = append(b, '}')
 	}
-	b = append(b, `,"service_tier":"standard"`...)
+	b = append(b, `,"service_tier":`...)
+	b = quoted(b, cmp.Or(a.tier, "standard"))
 	if a.req.speed != "" {
 		b = append(b, `,"speed":`...)
 		b = quoted(b, a.req.speed)

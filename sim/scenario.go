@@ -31,11 +31,12 @@ type Scenario struct {
 type ScenarioTiming struct {
 	TTFT            Duration `yaml:"ttft,omitempty"`
 	TokensPerSecond float64  `yaml:"tokens_per_second,omitempty" jsonschema:"minimum=0"`
+	Batch           Duration `yaml:"batch,omitempty"`
 	Output          Output   `yaml:"output_tokens,omitempty"`
 }
 
 func (t ScenarioTiming) timing() Timing {
-	return Timing{TTFT: t.TTFT.D(), TokensPerSecond: t.TokensPerSecond, Output: t.Output}
+	return Timing{TTFT: t.TTFT.D(), TokensPerSecond: t.TokensPerSecond, Batch: t.Batch.D(), Output: t.Output}
 }
 
 // Quota is the limits of an organization and how its buckets behave. At the

@@ -11,7 +11,7 @@ import (
 
 // read takes the body and checks it, answering what is wrong with it.
 func (x *exchange) read(count bool) (*request, bool) {
-	body, err := x.body()
+	body, err := x.body(maxBody)
 	if err != nil {
 		x.fail(err)
 		return nil, false
@@ -157,29 +157,24 @@ func (x *exchange) serveCount() {
 	if !ok {
 		return
 	}
-	if wait, ok := x.who.organization.count(x.clock.now()); !ok {
+	if wait, ok := x.who.organization.charge(x.clock.now(), x.who.organization.counting); !ok {
 		x.counters.limit(CountTokensLimit)
-		e := standard(429)
-		e.retryAfter = max(1, int(math.Ceil(wait.Seconds())))
-		e.message = "This request would exceed your organization's rate limit of " +
-			grouped(x.who.organization.counting.limit) + " token counting requests per minute (org: " +
-			x.who.organization.id + "). For details, refer to: https://docs.claude.com/en/api/rate-limits."
-		x.fail(e)
+		x.fail(tooMany(wait, grouped(x.who.organization.counting.limit)+" token counting requests per minute (org: "+x.who.organization.id+")."))
 		return
 	}
 	x.headers(true)
 	x.send(http.StatusOK, []byte(`{"input_tokens":`+strconv.Itoa(q.total)+`}`))
 }
 
-// count charges one request of token counting.
-func (o *organization) count(now instant) (wait time.Duration, ok bool) {
+// charge charges one request to a pool that has only requests.
+func (o *organization) charge(now instant, b *bucket) (wait time.Duration, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.counting.advance(now)
-	if o.counting.level < 1-1e-6 {
-		return o.counting.waitFor(1), false
+	b.advance(now)
+	if b.level < 1-1e-6 {
+		return b.waitFor(1), false
 	}
-	o.counting.take(1)
+	b.take(1)
 	return 0, true
 }
 

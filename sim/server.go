@@ -35,6 +35,7 @@ type Server struct {
 	clock     clock
 	directory *directory
 	cache     *promptCache
+	batches   *batchStore
 	faults    []Fault
 
 	sequence atomic.Uint64 // of all requests
@@ -54,6 +55,7 @@ func New(c Config) (*Server, error) {
 		clock:     clock{start: time.Now(), speed: c.Speed},
 		directory: newDirectory(c, tables().Tiers),
 		cache:     newPromptCache(),
+		batches:   &batchStore{},
 		faults:    c.Scenario.Faults,
 		counters:  newCounters(),
 	}, nil

@@ -17,6 +17,7 @@ type Stats struct {
 	Running  int               `json:"running"`  // admitted and not answered in full yet
 	Status   map[int]int64     `json:"status"`   // answers by HTTP status; 0: connection broken
 	Limited  map[Limiter]int64 `json:"limited"`  // 429 answers by what refused them
+	Batches  BatchStats        `json:"batches"`  // since the server started, whatever was reset
 	Buckets  []BucketStats     `json:"buckets"`  // of organizations first, then of workspaces
 }
 
@@ -99,7 +100,7 @@ func (c *counters) limit(l Limiter) {
 // Stats returns a consistent picture of each bucket as it is now.
 func (s *Server) Stats() Stats {
 	now := s.clock.now()
-	st := Stats{At: s.clock.date(now), Status: map[int]int64{}, Limited: map[Limiter]int64{}}
+	st := Stats{At: s.clock.date(now), Batches: s.batches.stats(now), Status: map[int]int64{}, Limited: map[Limiter]int64{}}
 	s.counters.mu.Lock()
 	st.Since = s.clock.date(s.counters.since)
 	st.Requests = s.counters.requests

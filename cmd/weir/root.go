@@ -78,7 +78,9 @@ func rootCommand(e env) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{hinted{err, fmt.Sprintf("run %q for the flags", cmd.CommandPath()+" --help")}}
 	})
-	root.AddCommand(serveCommand(e), simCommand(), demoCommand(), loadCommand(e), topCommand(e), usageCommand(e), tokenCommand(e), doctorCommand(e))
+	root.AddCommand(
+		serveCommand(e), simCommand(), demoCommand(), loadCommand(e), topCommand(e), usageCommand(e), batchCommand(e), tokenCommand(e), doctorCommand(e),
+	)
 	return root
 }
 

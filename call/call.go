@@ -105,6 +105,7 @@ type Call struct {
 	Story    []Attempt     // why it waited, and what each attempt brought
 	Payer    Key           // the key that was picked last; the zero Key if none was
 	Shunned  Key           // the key whose upstream failed it last; the zero Key if none did
+	Bound    string        // fingerprint of the key of the pool that alone can serve it; "": any
 
 	// Filled by cache.
 	Cached CacheResult

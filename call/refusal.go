@@ -23,6 +23,7 @@ const (
 	AccountBlocked                // spend cap, credit, key: see Verdict
 	UpstreamDown                  // transient failures until the deadline
 	Draining                      // the gateway is shutting down
+	BatchRunning                  // a batch that may answer it has not ended before its deadline
 	RuleRefused                   // a rule of the gateway's own protection; see Rule
 	ClientGone                    // the caller went away
 	NotReplayable                 // body of an unmetered endpoint broke off
@@ -66,7 +67,7 @@ func (r Reason) String() string {
 		"malformed_request", "body_too_large", "not_allowed", "no_api_key",
 		"oauth_token_refused", "bad_gateway_token", "request_exceeds_quota",
 		"queue_full", "wait_deadline", "account_blocked", "upstream_unavailable",
-		"draining", "refused_by_rule", "client_gone", "body_not_replayable",
+		"draining", "batch_running", "refused_by_rule", "client_gone", "body_not_replayable",
 		"internal_error",
 	}[r]
 }

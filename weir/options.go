@@ -51,6 +51,7 @@ type settings struct {
 	warnings Warnings
 	notifier call.Notifier
 	cache    *cache.Config // nil: none
+	batches  Batches
 }
 
 // collect applies the options and reports all their faults at once.

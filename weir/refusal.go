@@ -114,6 +114,8 @@ func termsOf(r *call.Refusal) terms {
 		return blocked(r.Verdict)
 	case call.QueueFull:
 		return terms{status: http.StatusTooManyRequests, kind: "rate_limit_error", scope: "temporary", who: "wait", waits: true}
+	case call.BatchRunning:
+		return terms{status: http.StatusGatewayTimeout, kind: "timeout_error", scope: "temporary", who: "wait", waits: true}
 	case call.RuleRefused:
 		return terms{status: http.StatusTooManyRequests, kind: "rate_limit_error", scope: "gateway", who: "wait", waits: true}
 	case call.TimedOut, call.UpstreamDown:

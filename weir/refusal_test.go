@@ -58,6 +58,8 @@ func promised(r call.Reason, v call.Verdict) promise {
 		return promise{v.Status, v.Type, "account", "admin", false}
 	case call.QueueFull:
 		return quota
+	case call.BatchRunning:
+		return promise{504, "timeout_error", "temporary", "wait", true}
 	case call.RuleRefused:
 		return promise{429, "rate_limit_error", "gateway", "wait", true}
 	case call.Draining:

@@ -80,6 +80,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if g.cache != nil {
 		wg.Go(func() { g.cache.Run(ctx) })
 	}
+	if g.collector != nil {
+		wg.Go(func() { _ = g.collector.Run(ctx) }) // it ends with ctx
+	}
 	<-ctx.Done()
 	wg.Wait()
 	return nil
@@ -92,6 +95,9 @@ func (g *Gateway) configure(print string, a ratelimits.Answer) {
 	}
 	var groups []quota.ModelGroup
 	for _, e := range a.Entries {
+		if n := e.Other["enqueued_batch_requests"]; n > 0 && g.collector != nil {
+			g.collector.Limit(int(n))
+		}
 		if e.Type == ratelimits.ModelGroup && len(e.Models) > 0 {
 			groups = append(groups, quota.ModelGroup{
 				Name: e.Name, Models: e.Models, Limits: e.Limits, CountCached: e.CountCached,

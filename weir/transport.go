@@ -24,13 +24,18 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		defer req.Body.Close()
 	}
 	resp, c, err := t.g.do(req, func(*call.Call) {})
+	return t.g.response(req, resp, c, err)
+}
+
+// response is what a caller in this process gets.
+func (g *Gateway) response(req *http.Request, resp *http.Response, c *call.Call, err error) (*http.Response, error) {
 	if err != nil {
 		r := asRefusal(err)
 		if r.Reason == call.ClientGone {
 			return nil, r
 		}
 		out := refuse(time.Now(), c, r)
-		t.g.corridor.Account.End(c, out.status, "refused", r.Reason.String())
+		g.corridor.Account.End(c, out.status, "refused", r.Reason.String())
 		resp = &http.Response{
 			StatusCode: out.status, Header: out.header, ContentLength: int64(len(out.body)),
 			Body:  io.NopCloser(bytes.NewReader(out.body)),
@@ -39,6 +44,6 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Status = http.StatusText(resp.StatusCode)
 	resp.Request = req
-	t.g.addOwn(resp.Header, c)
+	g.addOwn(resp.Header, c)
 	return resp, nil
 }

@@ -20,6 +20,7 @@
 package weir
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -28,6 +29,7 @@ import (
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/account"
 	"github.com/weir-gateway/weir/internal/admit"
+	"github.com/weir-gateway/weir/internal/batch"
 	"github.com/weir-gateway/weir/internal/cache"
 	"github.com/weir-gateway/weir/internal/classify"
 	"github.com/weir-gateway/weir/internal/estimate"
@@ -59,8 +61,10 @@ type Gateway struct {
 	warner    warner
 	prompt    promptTally
 	maxTokens shape.MaxTokens
-	cache     *cache.Room     // nil: none
-	transport *http.Transport // ours to close; nil if the user brought one
+	cache     *cache.Room      // nil: none
+	collector *batch.Collector // nil: none
+	batches   *batch.Store     // nil: none
+	transport *http.Transport  // ours to close; nil if the user brought one
 	draining  atomic.Bool
 }
 
@@ -99,6 +103,9 @@ func New(opts ...Option) (*Gateway, error) {
 	g.warner.open(s)
 	g.maxTokens.Configure(s.maxTokens)
 	g.corridor = g.newCorridor(s, sender, outlook)
+	if err := g.openBatches(s, g.priced); err != nil {
+		return nil, err
+	}
 	return g, nil
 }
 
@@ -149,15 +156,24 @@ func (g *Gateway) Close() error {
 	if g.transport != nil {
 		g.transport.CloseIdleConnections()
 	}
+	var errs []error
 	if g.cache != nil {
-		return g.cache.Close()
+		errs = append(errs, g.cache.Close())
 	}
-	return nil
+	if g.batches != nil {
+		errs = append(errs, g.batches.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // Drain makes the gateway refuse new calls, so that those under way can end
 // before it is shut down. [Gateway.Ready] fails from then on.
-func (g *Gateway) Drain() { g.draining.Store(true) }
+func (g *Gateway) Drain() {
+	g.draining.Store(true)
+	if g.collector != nil {
+		g.collector.Drain()
+	}
+}
 
 // Quota is the present belief about every bucket, and the state of the keys.
 func (g *Gateway) Quota() call.QuotaReport {

@@ -163,6 +163,9 @@ func (r *reloader) apply(next config.Config) error {
 	if was, is := r.now.Ledger, next.Ledger; was.Postgres != is.Postgres || was.Retention != is.Retention || was.MaxJournal != is.MaxJournal {
 		r.log.Warn("another place or size of the ledger takes effect at the next start")
 	}
+	if next.Queue.Batches != r.now.Queue.Batches {
+		r.log.Warn("what is collected into batches changes at the next start")
+	}
 	list, err := resolveKeys(next, r.env)
 	clients, clientErr := resolveClients(next, r.env)
 	hooks, hookErr := resolveHooks(next, r.env)

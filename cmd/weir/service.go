@@ -75,6 +75,12 @@ func (s *service) build(ctx context.Context) error {
 		return err
 	}
 	opts = append(opts, weir.WithProtection(guard), weir.WithNotifier(s.notifier), weir.WithLedger(books{book, s.checks}))
+	if s.config.Data != "" {
+		opts = append(opts, weir.WithBatches(batchesOf(s.config, book)))
+	}
+	if why := notCollected(s.config); why != "" {
+		s.log.Warn("queue.batches.collect is off", "cause", why)
+	}
 	if s.gateway, err = newGateway(s.config, s.env, s.log, opts...); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ func TestEveryReasonHasACase(t *testing.T) {
 		names[c.Name] = true
 	}
 	unmet := map[call.Reason]string{
+		call.BatchRunning:    "only who said that it could wait for an hour, and then left sooner, meets it; weir/batches_test.go does",
 		call.ClientGone:      "nobody is there to hear it",
 		call.NotReplayable:   "no room gives it",
 		call.InternalFailure: "it is a defect",

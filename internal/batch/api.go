@@ -21,6 +21,7 @@ import (
 type API struct {
 	Base      string // such as http://127.0.0.1:8787
 	Header    http.Header
+	Query     string // of a new batch, without the question mark; may be empty
 	Transport http.RoundTripper
 }
 
@@ -161,7 +162,11 @@ func (c Counts) Total() int { return c.Processing + c.Succeeded + c.Errored + c.
 
 // Create makes a batch of a body of requests.
 func (a *API) Create(ctx context.Context, body []byte) (Batch, error) {
-	return a.batch(ctx, http.MethodPost, batchesPath, body)
+	path := batchesPath
+	if a.Query != "" {
+		path += "?" + a.Query
+	}
+	return a.batch(ctx, http.MethodPost, path, body)
 }
 
 // Get looks at a batch.

@@ -22,6 +22,7 @@ type Config struct {
 	Class   call.Class    // of a request that names none
 	Clients Clients       // who may use the gateway; nil: anybody
 	Ends    bool          // list the ends of blocks, for whoever puts marks for prompt caching in
+	Own     string        // the token of the gateway's own requests; "": it has none
 }
 
 // Defaults of [Config].

@@ -71,7 +71,17 @@ type Queue struct {
 	MaxWaiting int64           `yaml:"max_waiting,omitempty" jsonschema:"minimum=1"`
 	MaxBytes   int64           `yaml:"max_bytes,omitempty" jsonschema:"minimum=1"`
 	MaxWait    schema.Duration `yaml:"max_wait,omitempty"`
+	Batches    Batches         `yaml:"batches,omitempty"`
 	CountAbove int64           `yaml:"count_above,omitempty" jsonschema:"minimum=0,description=requests estimated above so many input tokens are counted exactly by count_tokens before they wait; 0: never"`
+}
+
+// Batches says whether calls that can wait for hours are answered by Message
+// Batches.
+type Batches struct {
+	Collect bool            `yaml:"collect,omitempty" jsonschema:"description=answer calls of class batch whose weir-max-wait is an hour or more by Message Batches, at half the price; needs data and keys"`
+	Every   schema.Duration `yaml:"every,omitempty" jsonschema:"description=how often a batch is made; default 1m"`
+	Max     int             `yaml:"max,omitempty" jsonschema:"minimum=1,maximum=100000,description=requests of one batch, which is made at once when so many wait; default 1000"`
+	Keep    schema.Duration `yaml:"keep,omitempty" jsonschema:"description=how long answers are kept that nobody comes for; default 48h"`
 }
 
 // Retry says when an attempt counts as failed, beside the failures that the API

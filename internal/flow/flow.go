@@ -80,6 +80,7 @@ type Corridor struct {
 	Estimate estimator
 	Cache    cache     // nil: none
 	Collect  collector // nil: none
+	Bind     binder    // nil: none
 	Keys     keyring
 	Outlook  call.Outlook // of the admitter and the breaker
 	Admit    admitter
@@ -139,40 +140,6 @@ func (f *Corridor) ask(ctx context.Context, c *call.Call) (*http.Response, error
 	}
 	f.Hedge.deposit(c)
 	return f.attempts(ctx, c)
-}
-
-// pass leads a call straight through whose body streams: it is sent once, for
-// its body is gone then. Where its endpoint has a pool of its own, it waits for
-// that.
-func (f *Corridor) pass(req *http.Request, c *call.Call) (*http.Response, error) {
-	ctx := req.Context()
-	key, permit, err := f.passage(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := f.Upstream.Forward(ctx, c, key, req.Body, req.ContentLength)
-	if err != nil {
-		if permit != nil {
-			permit.Settle(time.Now(), call.Usage{})
-		}
-		return nil, noAnswer(ctx, c, call.Verdict{Kind: call.Unreachable}, err)
-	}
-	if permit != nil {
-		permit.Observe(time.Now(), f.Limits(resp.Header))
-		permit.Release(time.Now())
-	}
-	f.Account.End(c, resp.StatusCode, "ok", "")
-	return resp, nil
-}
-
-// passage picks the key of a call that streams, and waits if it has a pool.
-func (f *Corridor) passage(ctx context.Context, c *call.Call) (call.Key, *call.Permit, error) {
-	if c.Pool != "" {
-		return f.admit(ctx, c, call.Verdict{})
-	}
-	key, err := f.Keys.Pick(time.Now(), c, f.Outlook)
-	c.Attempts = 1
-	return key, nil, err
 }
 
 // attempts picks a key, waits for admission and sends, until there is an

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
@@ -20,6 +21,9 @@ const Patience = 5 * time.Second
 // go much sooner, or where c's has just failed it. What is bound to a workspace
 // always goes to the first key.
 func (r *Room) choose(now time.Time, c *call.Call, pool []call.Key, o call.Outlook) (call.Key, error) {
+	if i := slices.IndexFunc(pool, func(k call.Key) bool { return c.Bound != "" && k.Print == c.Bound }); i >= 0 {
+		return pool[i], r.only(now, c, pool[i], o)
+	}
 	if len(pool) == 1 || bound(c) {
 		return pool[0], r.only(now, c, pool[0], o)
 	}

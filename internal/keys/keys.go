@@ -79,6 +79,9 @@ func (r *Room) Replace(pool []call.Key) { r.pool.Store(&pool) }
 
 func (r *Room) keys() []call.Key { return *r.pool.Load() }
 
+// Pool lists the keys of the pool, in their order; none in pass-through mode.
+func (r *Room) Pool() []call.Key { return slices.Clone(r.keys()) }
+
 // Pick returns the key that pays for c, or a [*call.Refusal] if there is none
 // or if none can be used. Of several, it is the one of c's conversation, unless
 // the outlook of another one is much better.

@@ -28,6 +28,7 @@ _CODES = {
     "no_api_key": "gateway",
     "oauth_token_refused": "gateway",
     "bad_gateway_token": "gateway",
+    "batch_running": "rate_limit",
     "refused_by_rule": "gateway",
     "draining": "gateway",
     "internal_error": "gateway",

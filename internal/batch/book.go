@@ -1,0 +1,94 @@
+package batch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+// book books what has been answered: each request once, whatever ends the
+// process. After a start it is not sure which of them an earlier life has
+// booked already, so the ledger is asked.
+func (k *Collector) book(ctx context.Context, unsure bool) error {
+	list, err := k.cfg.Store.unbooked(ctx)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	booked := map[string]bool{}
+	if unsure && k.cfg.Booked != nil {
+		ids := make([]string, len(list))
+		for i, a := range list {
+			ids[i] = a.id
+		}
+		if booked, err = k.cfg.Booked(ctx, ids); err != nil {
+			return fmt.Errorf("ask the ledger: %w", err)
+		}
+	}
+	names := map[string]string{}
+	for _, key := range k.cfg.Keys() {
+		names[key.Print] = key.Name
+	}
+	batches := map[int64]cutBatch{}
+	for _, a := range list {
+		if a.result.Type != Succeeded || booked[a.id] {
+			continue // errors cost nothing
+		}
+		b, ok := batches[a.batch]
+		if !ok {
+			if b, err = k.cfg.Store.batch(ctx, a.batch); err != nil {
+				return err
+			}
+			batches[a.batch] = b
+		}
+		name := names[b.key]
+		if name == "" {
+			name = b.key // it has left the pool
+		}
+		k.cfg.Book(eventOf(a, b, name))
+	}
+	return k.cfg.Store.booked(ctx, list)
+}
+
+// eventOf is what a request by a batch has cost, as an event of its own: the
+// calls of those who waited for it cost nothing.
+func eventOf(a ask, b cutBatch, key string) call.Event {
+	now := time.Now()
+	return call.Event{
+		ID: a.id, At: now, Endpoint: call.Messages, Model: a.model, Tenant: a.tenant, Client: a.client, Class: call.Batch,
+		Status: http.StatusOK, Outcome: "ok", Reason: "batch", Waited: b.at.Sub(a.at), Took: now.Sub(a.at), Attempts: 1,
+		Usage: usageOf(a.result.Raw),
+		Story: []call.Attempt{{At: b.at, Wait: call.Wait{Took: b.at.Sub(a.at), BoundBy: "batch"}, Key: key, Status: http.StatusOK, Kind: call.OK.String(), Took: now.Sub(b.at)}},
+	}
+}
+
+// usageOf reads the usage of a result. A batch costs half.
+func usageOf(raw []byte) call.Usage {
+	var r struct {
+		Message struct {
+			Model string
+			Usage struct {
+				Input      call.Tokens `json:"input_tokens"`
+				CacheWrite call.Tokens `json:"cache_creation_input_tokens"`
+				CacheRead  call.Tokens `json:"cache_read_input_tokens"`
+				Output     call.Tokens `json:"output_tokens"`
+				Writes     struct {
+					Hour call.Tokens `json:"ephemeral_1h_input_tokens"`
+				} `json:"cache_creation"`
+				Server struct {
+					Searches int64 `json:"web_search_requests"`
+				} `json:"server_tool_use"`
+				Geo string `json:"inference_geo"`
+			}
+		}
+	}
+	err := json.Unmarshal(raw, &r)
+	u := r.Message.Usage
+	return call.Usage{
+		Input: u.Input, CacheWrite: u.CacheWrite, CacheRead: u.CacheRead, Output: u.Output, HourWrite: u.Writes.Hour,
+		Searches: u.Server.Searches, US: u.Geo == "us", Batch: true, Model: r.Message.Model, Exact: err == nil,
+	}
+}

@@ -38,7 +38,7 @@ func (p patient) ask(ctx context.Context) (text string, again int, err error) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(50*time.Millisecond + rand.N(100*time.Millisecond)):
+		case <-time.After(100*time.Millisecond + rand.N(200*time.Millisecond)):
 		}
 	}
 }

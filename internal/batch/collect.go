@@ -37,6 +37,9 @@ func (k *Collector) Run(ctx context.Context) error {
 	defer collect.Stop()
 	purge := time.NewTicker(purgeEvery)
 	defer purge.Stop()
+	arrive := time.NewTicker(arrival)
+	defer arrive.Stop()
+	defer k.arrived(context.WithoutCancel(ctx), 0)
 	for {
 		next := k.poll(ctx)
 		timer := time.NewTimer(max(0, time.Until(next)))
@@ -49,10 +52,43 @@ func (k *Collector) Run(ctx context.Context) error {
 			k.submit(ctx)
 		case <-k.wake:
 			k.submit(ctx)
+		case <-arrive.C:
+			k.arrived(ctx, arrival)
 		case <-purge.C:
 			k.logged(ctx, "old batches cannot be removed", k.cfg.Store.purge(ctx, time.Now().Add(-k.cfg.Keep)))
 		}
 		timer.Stop()
+	}
+}
+
+// arrival is how long an answer may take from the gateway to its caller. One
+// that is not marked as delivered when the process is killed is there for the
+// caller who comes again; marked too early, it would be lost with the
+// connection.
+const arrival = 2 * time.Second
+
+// arrived marks the answers as delivered that were sent so long ago.
+func (k *Collector) arrived(ctx context.Context, ago time.Duration) {
+	k.mu.Lock()
+	var ids []string
+	for id, at := range k.sent {
+		if time.Since(at) >= ago {
+			ids = append(ids, id)
+		}
+	}
+	k.mu.Unlock()
+	if len(ids) == 0 {
+		return
+	}
+	err := k.cfg.Store.delivered(ctx, ids)
+	k.logged(ctx, "it cannot be noted that callers have their answers", err)
+	if err != nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, id := range ids {
+		delete(k.sent, id)
 	}
 }
 

@@ -50,6 +50,7 @@ type Collector struct {
 
 	mu       sync.Mutex // guards the rest
 	places   map[string]*place
+	sent     map[string]time.Time // answers on their way to their callers
 	waiting  int // in no batch yet, as far as this process knows
 	draining bool
 	limit    int // of requests in the API's queue; 0: not known
@@ -79,7 +80,7 @@ const (
 func NewCollector(cfg Config) *Collector {
 	cfg.Every, cfg.Keep = cmp.Or(cfg.Every, defaultEvery), cmp.Or(cfg.Keep, defaultKeep)
 	cfg.Max = min(cmp.Or(cfg.Max, defaultMax), MaxRequests)
-	return &Collector{cfg: cfg, wake: make(chan struct{}, 1), places: map[string]*place{}}
+	return &Collector{cfg: cfg, wake: make(chan struct{}, 1), places: map[string]*place{}, sent: map[string]time.Time{}}
 }
 
 // Collect answers a call by a batch, which takes long, or reports that it is
@@ -169,7 +170,8 @@ func (k *Collector) enter(ctx context.Context, c *call.Call, params []byte) (str
 	}
 	for _, old := range known {
 		p := k.places[old.id]
-		if p != nil && p.callers > 0 && !old.keyed {
+		_, sent := k.sent[old.id]
+		if !old.keyed && (sent || p != nil && p.callers > 0) {
 			continue
 		}
 		return old.id, k.join(old.id, old.result.Type != ""), nil
@@ -310,14 +312,14 @@ type delivery struct {
 	once   sync.Once
 }
 
-// Read implements [io.Reader]. At the end the caller has it all.
+// Read implements [io.Reader]. At the end all of it is on its way.
 func (d *delivery) Read(p []byte) (int, error) {
 	n, err := d.Reader.Read(p)
 	if err == io.EOF {
 		d.once.Do(func() {
-			if err := d.k.cfg.Store.delivered(context.Background(), d.id); err != nil {
-				d.k.cfg.Log.Error("it cannot be noted that a caller has its answer", "cause", err)
-			}
+			d.k.mu.Lock()
+			d.k.sent[d.id] = time.Now()
+			d.k.mu.Unlock()
 			outcome, reason := "ok", ""
 			if d.status >= http.StatusBadRequest {
 				outcome, reason = "upstream_error", call.BadRequest.String()

@@ -140,15 +140,19 @@ func (s *Store) insert(ctx context.Context, a ask) error {
 	return err
 }
 
-// delivered notes that a caller has its answer. One with an idempotency key may
-// come for it again.
-func (s *Store) delivered(ctx context.Context, id string) error {
+// delivered notes that callers have their answers. One with an idempotency key
+// may come for it again.
+func (s *Store) delivered(ctx context.Context, ids []string) error {
 	return s.within(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE request SET delivered = ? WHERE id = ?`, time.Now().UnixMilli(), id); err != nil {
-			return err
+		for _, id := range ids {
+			if _, err := tx.ExecContext(ctx, `UPDATE request SET delivered = ? WHERE id = ?`, time.Now().UnixMilli(), id); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `DELETE FROM request WHERE id = ? AND keyed = 0 AND booked = 1`, id); err != nil {
+				return err
+			}
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM request WHERE id = ? AND keyed = 0 AND booked = 1`, id)
-		return err
+		return nil
 	})
 }
 

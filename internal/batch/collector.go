@@ -51,7 +51,7 @@ type Collector struct {
 	mu       sync.Mutex // guards the rest
 	places   map[string]*place
 	sent     map[string]time.Time // answers on their way to their callers
-	waiting  int // in no batch yet, as far as this process knows
+	waiting  int                  // in no batch yet, as far as this process knows
 	draining bool
 	limit    int // of requests in the API's queue; 0: not known
 

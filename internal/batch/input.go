@@ -161,7 +161,7 @@ func (in *Input) check(l *line, text []byte) string {
 	if err := json.Unmarshal(text, &wrapped); err != nil {
 		return "is not a request in JSON: " + err.Error()
 	}
-	p := wrapped.params
+	p, body := wrapped.params, text
 	switch {
 	case wrapped.Params != nil:
 		if err := json.Unmarshal(wrapped.Params, &p); err != nil {
@@ -170,7 +170,7 @@ func (in *Input) check(l *line, text []byte) string {
 		if wrapped.ID == nil || !ValidID(*wrapped.ID) {
 			return "custom_id must be 1 to 64 letters, digits, _ or -"
 		}
-		l.id = *wrapped.ID
+		l.id, body = *wrapped.ID, wrapped.Params
 	case wrapped.Body != nil:
 		return "has a body where the Message Batches API has params"
 	default:
@@ -181,6 +181,9 @@ func (in *Input) check(l *line, text []byte) string {
 	}
 	if fault := p.fault(); fault != "" {
 		return fault
+	}
+	if _, err := Params(body); err != nil {
+		return "is not a request in JSON: " + err.Error()
 	}
 	if other, ok := in.index[l.id]; ok {
 		return fmt.Sprintf("custom_id %s is at line %d already", l.id, in.lines[other].number)

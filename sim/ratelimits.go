@@ -145,7 +145,16 @@ func (o *organization) rateLimits(x *exchange) []rateLimit {
 		}
 		list = append(list, x.entry(name, groups[name], base, groups[name][0].CacheReadsCount))
 	}
-	return append(list, x.counting(o))
+	return append(list, x.counting(o), x.batching(o))
+}
+
+// batching is the pool of Message Batches.
+func (x *exchange) batching(o *organization) rateLimit {
+	l := rateLimit{Type: "rate_limit", Limits: []limitOf{
+		{Type: "requests_per_minute", Value: o.tier.Batches}, {Type: "enqueued_batch_requests", Value: o.tier.QueuedBatchRequests},
+	}}
+	l.name(x.version, "batch", "batch")
+	return l
 }
 
 // counting is the pool of count_tokens.

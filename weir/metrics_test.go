@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,7 +42,8 @@ func busyHouse(t *testing.T) *house {
 		io.WriteString(w, answer)
 	}, weir.WithAPIKey("main", "sk-ant-api-one"), weir.WithFallback("claude-haiku-4-5", "claude-sonnet-5"),
 		weir.WithProtection(named{{Rule: "tenants", Kind: "hotspot", Resource: "*"}}), weir.WithNotifier(deaf{}), weir.WithLedger(blank{}),
-		weir.WithCache(weir.Cache{Folder: t.TempDir(), Disk: true}))
+		weir.WithCache(weir.Cache{Folder: t.TempDir(), Disk: true}),
+		weir.WithBatches(weir.Batches{File: filepath.Join(t.TempDir(), "batches.db"), Collect: true}))
 	t.Cleanup(func() { h.gateway.Close() })
 	running(t, h.gateway)
 	h.post(t, request)

@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"context"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,6 +48,8 @@ var (
 	descJournal   = desc("weir_ledger_journal_bytes", "What the ledger's store has not taken yet.")
 	descBehind    = desc("weir_ledger_behind_seconds", "Age of the oldest record that the ledger's store lacks.")
 	descApart     = desc("weir_ledger_difference_usd", "What the upstream's reports charge for the latest whole day more than the ledger has booked; and, of all models, whichever way they differ.", "of")
+	descCollected = desc("weir_collected_requests", "Calls that were taken for Message Batches, by how far they are.", "state")
+	descBatches   = desc("weir_collected_batches", "Message Batches of the gateway's own that have not ended.")
 	descRefused   = desc("weir_rule_refused_total", "Calls that a rule of protection has refused since it was loaded.", "rule", "kind")
 )
 
@@ -57,6 +60,7 @@ func (r *reports) Describe(ch chan<- *prometheus.Desc) {
 		descOldest, descBytes, descInFlight, descSurprises, descBlocked, descBreaker, descChanges, descWarnings,
 		descWebhooks, descRefused, descBooked, descJournal, descBehind,
 		descApart,
+		descCollected, descBatches,
 	} {
 		ch <- d
 	}
@@ -82,6 +86,7 @@ func (r *reports) Collect(ch chan<- prometheus.Metric) {
 	s.queue(r.g.Queue(), known)
 	r.protection(s)
 	r.warnings(s)
+	r.collected(s)
 	s.add(descSurprises, float64(r.g.admission.Surprises()))
 	r.ledger(s)
 	s.send(ch)
@@ -120,6 +125,21 @@ func (r *reports) ledger(s sheet) {
 		s.set(descApart, float64(l.Difference)/float64(call.Dollar), "sum")
 		s.set(descApart, float64(l.Apart)/float64(call.Dollar), "models")
 	}
+}
+
+// collected tells of the calls that wait for batches.
+func (r *reports) collected(s sheet) {
+	if r.g.collector == nil {
+		return
+	}
+	c, err := r.g.collector.Report(context.Background())
+	if err != nil {
+		return // a scrape without them
+	}
+	s.set(descCollected, float64(c.Waiting), "waiting")
+	s.set(descCollected, float64(c.Queued), "queued")
+	s.set(descCollected, float64(c.Ready), "ready")
+	s.set(descBatches, float64(c.Batches))
 }
 
 // lane names what the upstream keeps buckets for.

@@ -70,6 +70,12 @@ func (f *Failure) Transient() bool {
 	return f.Verdict.Transient() || f.Verdict.Status == http.StatusRequestTimeout
 }
 
+// doubtful reports whether what the request asks for may have been done all the
+// same. A gateway's own 5xx says no more than that it has got no answer.
+func (f *Failure) doubtful() bool {
+	return !f.Unsent && (f.Verdict.Status == 0 || f.Verdict.Status >= 500)
+}
+
 // do sends one request. The error is a [*Failure]; an answer is a success.
 func (a *API) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(a.Base, "/")+path, bytes.NewReader(body))

@@ -197,7 +197,7 @@ func (b *Batches) make(ctx context.Context, spans []span, body []byte) error {
 		return b.j.write(entry{Number: number, Event: "made", ID: made.ID})
 	}
 	f, _ := errors.AsType[*Failure](err)
-	if !f.Unsent && (f.Verdict.Status == 0 || f.Verdict.Status >= 500) {
+	if f.doubtful() {
 		return nil // it may be there: find tells
 	}
 	if werr := b.j.write(entry{Number: number, Event: "never"}); werr != nil {

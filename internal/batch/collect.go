@@ -14,11 +14,12 @@ import (
 
 // running is what [Collector.Run] knows of the batches under way.
 type running struct {
-	next   map[int64]time.Time // when a batch is looked at again
-	absent map[int64]time.Time // lost batches that were not there, since when
-	tries  map[int64]int       // readings of results that lacked some
-	hold   time.Time           // no batch is made before it
-	fails  int                 // in a row
+	next   map[int64]time.Time  // when a batch is looked at again
+	absent map[int64]time.Time  // lost batches that were not there, since when
+	tries  map[int64]int        // readings of results that lacked some
+	hold   time.Time            // no batch is made before it
+	broke  map[string]time.Time // keys that could not pay, and until when they are passed over
+	fails  int                  // in a row
 }
 
 const purgeEvery = time.Hour
@@ -26,7 +27,7 @@ const purgeEvery = time.Hour
 // Run makes batches of the calls that wait and carries their results to the
 // callers, until ctx is done. What an earlier life has left it goes on with.
 func (k *Collector) Run(ctx context.Context) error {
-	k.run = running{next: map[int64]time.Time{}, absent: map[int64]time.Time{}, tries: map[int64]int{}}
+	k.run = running{next: map[int64]time.Time{}, absent: map[int64]time.Time{}, tries: map[int64]int{}, broke: map[string]time.Time{}}
 	if c, err := k.cfg.Store.counts(ctx); err == nil {
 		k.mu.Lock()
 		k.waiting += c.waiting
@@ -168,10 +169,14 @@ func (k *Collector) one(ctx context.Context) (more bool, err error) {
 	}
 	f, _ := errors.AsType[*Failure](err)
 	switch {
-	case !f.Unsent && (f.Verdict.Status == 0 || f.Verdict.Status >= 500 && f.Scope == ""):
+	case f.doubtful():
 		k.run.next[b.number] = time.Now().Add(firstPoll)
 		return false, err // it may be there: poll finds out
-	case f.Transient() || f.Fatal():
+	case f.Fatal():
+		k.run.broke[key.Print] = time.Now().Add(brokeFor)
+		k.logged(ctx, "a key cannot pay for a batch", err)
+		return true, k.uncut(ctx, b) // another may
+	case f.Transient():
 		return false, errors.Join(err, k.uncut(ctx, b))
 	}
 	// The API does not want them together: each takes the ordinary way.
@@ -208,12 +213,35 @@ func (k *Collector) room(ctx context.Context) (int, error) {
 	return max(0, min(k.cfg.Max, limit-c.queued)), nil
 }
 
+// brokeFor is how long a key that could not pay is passed over.
+const brokeFor = time.Minute
+
 // key is the first that can pay, as far as is known.
 func (k *Collector) key() (call.Key, bool) {
 	for _, key := range k.cfg.Keys() {
-		return key, true
+		if !time.Now().Before(k.run.broke[key.Print]) {
+			return key, true
+		}
 	}
 	return call.Key{}, false
+}
+
+// Report counts what is collected, for the metrics.
+func (k *Collector) Report(ctx context.Context) (r Report, err error) {
+	c, err := k.cfg.Store.counts(ctx)
+	if err != nil {
+		return r, err
+	}
+	open, err := k.cfg.Store.open(ctx)
+	return Report{Waiting: c.waiting, Queued: c.queued, Ready: c.ready, Batches: len(open)}, err
+}
+
+// Report is how much is collected.
+type Report struct {
+	Waiting int // requests in no batch yet
+	Queued  int // in a batch that has not ended
+	Ready   int // answered, and not delivered
+	Batches int // that have not ended
 }
 
 // poll looks at the batches whose time has come, and says when to do so again.

@@ -200,6 +200,21 @@ func TestCollectedOfferedAgain(t *testing.T) {
 	})
 }
 
+func TestNobodyWaits(t *testing.T) {
+	inBatches(t, sim.Config{}, func(k *collecting) {
+		ctx, leave := context.WithTimeout(k.Context(), 30*time.Second)
+		defer leave()
+		k.wait(ctx, request)
+		time.Sleep(time.Hour)
+		if st := k.api.Stats().Batches; st.Requests != 0 {
+			t.Errorf("nobody waits for %+v", st)
+		}
+		if r := k.wait(k.Context(), request); r.status != 200 || k.api.Stats().Batches.Requests != 1 {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
 func TestCollectedAcrossRestarts(t *testing.T) {
 	inBatches(t, sim.Config{Timing: sim.Timing{Batch: 10 * time.Minute}}, func(k *collecting) {
 		drained := make(chan reply)

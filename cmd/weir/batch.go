@@ -71,7 +71,7 @@ for again.`,
 	fs.StringVar(&f.mode, "mode", modeAuto, "queue, batches or auto")
 	fs.IntVar(&f.concurrency, "concurrency", 32, "requests under way at once, in mode queue")
 	fs.IntVar(&f.size, "batch-size", 10_000, "requests of one batch at most, in mode batches")
-	fs.DurationVar(&f.maxWait, "max-wait", 24*time.Hour, "how long a gateway may let a request wait, in mode queue")
+	fs.DurationVar(&f.maxWait, "max-wait", 59*time.Minute, "how long a gateway may let a request wait before it is sent again, in mode queue; from 1h on a gateway may answer it by a batch")
 	fs.DurationVar(&f.settle, "settle", 30*time.Second, "how long a batch that got no answer may take to show up, in mode batches")
 	fs.StringVar(&f.tenant, "tenant", "", "whose share of a gateway's quota it is")
 	fs.StringVar(&f.keyEnv, "key-env", "ANTHROPIC_API_KEY", "environment variable that holds the key")

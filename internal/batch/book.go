@@ -13,13 +13,17 @@ import (
 // book books what has been answered: each request once, whatever ends the
 // process. After a start it is not sure which of them an earlier life has
 // booked already, so the ledger is asked.
-func (k *Collector) book(ctx context.Context, unsure bool) error {
+func (k *Collector) book(ctx context.Context) error {
 	list, err := k.cfg.Store.unbooked(ctx)
-	if err != nil || len(list) == 0 {
+	if err != nil {
 		return err
 	}
+	if len(list) == 0 {
+		k.run.unsure = false
+		return nil
+	}
 	booked := map[string]bool{}
-	if unsure && k.cfg.Booked != nil {
+	if k.run.unsure && k.cfg.Booked != nil {
 		ids := make([]string, len(list))
 		for i, a := range list {
 			ids[i] = a.id
@@ -28,6 +32,7 @@ func (k *Collector) book(ctx context.Context, unsure bool) error {
 			return fmt.Errorf("ask the ledger: %w", err)
 		}
 	}
+	k.run.unsure = true // until it is marked
 	names := map[string]string{}
 	for _, key := range k.cfg.Keys() {
 		names[key.Print] = key.Name
@@ -50,7 +55,11 @@ func (k *Collector) book(ctx context.Context, unsure bool) error {
 		}
 		k.cfg.Book(eventOf(a, b, name))
 	}
-	return k.cfg.Store.booked(ctx, list)
+	if err := k.cfg.Store.booked(ctx, list); err != nil {
+		return err
+	}
+	k.run.unsure = false
+	return nil
 }
 
 // eventOf is what a request by a batch has cost, as an event of its own: the

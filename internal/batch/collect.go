@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"time"
 
@@ -20,6 +21,7 @@ type running struct {
 	hold   time.Time            // no batch is made before it
 	broke  map[string]time.Time // keys that could not pay, and until when they are passed over
 	fails  int                  // in a row
+	unsure bool                 // whether what is not marked as booked has been booked
 }
 
 const purgeEvery = time.Hour
@@ -28,12 +30,8 @@ const purgeEvery = time.Hour
 // callers, until ctx is done. What an earlier life has left it goes on with.
 func (k *Collector) Run(ctx context.Context) error {
 	k.run = running{next: map[int64]time.Time{}, absent: map[int64]time.Time{}, tries: map[int64]int{}, broke: map[string]time.Time{}}
-	if c, err := k.cfg.Store.counts(ctx); err == nil {
-		k.mu.Lock()
-		k.waiting += c.waiting
-		k.mu.Unlock()
-	}
-	k.logged(ctx, "what was answered could not be booked", k.book(ctx, true))
+	k.run.unsure = true
+	k.logged(ctx, "what was answered could not be booked", k.book(ctx))
 	collect := time.NewTicker(k.cfg.Every)
 	defer collect.Stop()
 	purge := time.NewTicker(purgeEvery)
@@ -155,22 +153,24 @@ func (k *Collector) one(ctx context.Context) (more bool, err error) {
 	if !ok {
 		return false, errors.New("no key can pay")
 	}
-	b, body, err := k.cfg.Store.cut(ctx, key.Print, size)
+	k.mu.Lock()
+	wanted := maps.Clone(k.wanted)
+	k.mu.Unlock()
+	b, body, err := k.cfg.Store.cut(ctx, cutOf{key: key.Print, size: size, wanted: wanted})
 	if err != nil || b.size == 0 {
 		return false, err
 	}
-	k.mu.Lock()
-	k.waiting = max(0, k.waiting-b.size)
-	k.mu.Unlock()
 	made, err := k.api(key.Print, b.shape()).Create(ctx, body)
 	if err == nil {
 		k.run.next[b.number] = time.Now().Add(firstPoll)
+		k.unwant(b.ids)
 		return true, k.cfg.Store.made(ctx, b.number, made.ID)
 	}
 	f, _ := errors.AsType[*Failure](err)
 	switch {
 	case f.doubtful():
 		k.run.next[b.number] = time.Now().Add(firstPoll)
+		k.unwant(b.ids)
 		return false, err // it may be there: poll finds out
 	case f.Fatal():
 		k.run.broke[key.Print] = time.Now().Add(brokeFor)
@@ -185,10 +185,27 @@ func (k *Collector) one(ctx context.Context) (more bool, err error) {
 
 // uncut makes a batch that was certainly not made a heap of requests again.
 func (k *Collector) uncut(ctx context.Context, b cutBatch) error {
+	list, err := k.cfg.Store.asks(ctx, `batch = ?`, b.number)
+	if err = errors.Join(err, k.cfg.Store.undo(ctx, b.number)); err != nil {
+		return err
+	}
 	k.mu.Lock()
-	k.waiting += b.size
-	k.mu.Unlock()
-	return k.cfg.Store.undo(ctx, b.number)
+	defer k.mu.Unlock()
+	for _, a := range list {
+		if k.places[a.id] != nil {
+			k.wanted[a.id] = true
+		}
+	}
+	return nil
+}
+
+// unwant notes that requests are in a batch.
+func (k *Collector) unwant(ids []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, id := range ids {
+		delete(k.wanted, id)
+	}
 }
 
 // free gives the requests of a batch back to their callers' calls.
@@ -196,6 +213,7 @@ func (k *Collector) free(ctx context.Context, b cutBatch) error {
 	list, err := k.cfg.Store.asks(ctx, `batch = ? AND type = ''`, b.number)
 	for _, a := range list {
 		err = errors.Join(err, k.cfg.Store.forget(ctx, a.id))
+		k.unwant([]string{a.id})
 		k.settle(a.id, true)
 	}
 	return errors.Join(err, k.cfg.Store.state(ctx, b.number, never))
@@ -360,7 +378,7 @@ func (k *Collector) take(ctx context.Context, b cutBatch, results []Result) erro
 	if err := k.cfg.Store.results(ctx, b.number, good); err != nil {
 		return err
 	}
-	if err := k.book(ctx, false); err != nil {
+	if err := k.book(ctx); err != nil {
 		return err
 	}
 	for _, r := range good {

@@ -50,8 +50,9 @@ type Collector struct {
 
 	mu       sync.Mutex // guards the rest
 	places   map[string]*place
+	wanted   map[string]bool      // in no batch yet, and their callers wait or were told to come again
 	sent     map[string]time.Time // answers on their way to their callers
-	waiting  int                  // in no batch yet, as far as this process knows
+	held     int64                // bytes of the bodies of those who wait
 	draining bool
 	limit    int // of requests in the API's queue; 0: not known
 
@@ -72,6 +73,7 @@ const (
 	defaultMax   = 1000
 	defaultKeep  = 48 * time.Hour
 	maxKept      = 100_000 // requests at once; beyond, calls take the ordinary way
+	maxHeld      = 1 << 30 // bytes of their bodies
 	comeAgain    = 30 * time.Second
 )
 
@@ -80,7 +82,7 @@ const (
 func NewCollector(cfg Config) *Collector {
 	cfg.Every, cfg.Keep = cmp.Or(cfg.Every, defaultEvery), cmp.Or(cfg.Keep, defaultKeep)
 	cfg.Max = min(cmp.Or(cfg.Max, defaultMax), MaxRequests)
-	return &Collector{cfg: cfg, wake: make(chan struct{}, 1), places: map[string]*place{}, sent: map[string]time.Time{}}
+	return &Collector{cfg: cfg, wake: make(chan struct{}, 1), places: map[string]*place{}, wanted: map[string]bool{}, sent: map[string]time.Time{}}
 }
 
 // Collect answers a call by a batch, which takes long, or reports that it is
@@ -93,23 +95,24 @@ func (k *Collector) Collect(ctx context.Context, c *call.Call) (resp *http.Respo
 	if err != nil {
 		return nil, false, nil // the API tells best what is wrong with it
 	}
-	id, p, err := k.enter(ctx, c, params)
+	id, p, err := k.enter(context.WithoutCancel(ctx), c, params)
 	if err != nil {
 		k.cfg.Log.Error("a call is not collected: the store does not take it", "cause", err)
 	}
 	if p == nil {
 		return nil, false, nil
 	}
-	defer k.leave(id, p)
+	defer k.leave(id, p, c)
 	timer := time.NewTimer(time.Until(c.Deadline))
 	defer timer.Stop()
 	select {
 	case <-p.ready:
 		c.Waited = time.Since(c.Received)
-		return k.answer(ctx, c, id, p)
+		return k.answer(context.WithoutCancel(ctx), c, id, p)
 	case <-timer.C:
 		return nil, true, &call.Refusal{Reason: call.BatchRunning, RetryIn: comeAgain, Waited: time.Since(c.Received)}
 	case <-ctx.Done():
+		k.lose(id, p)
 		return nil, true, &call.Refusal{Reason: call.ClientGone, Cause: context.Cause(ctx)}
 	}
 }
@@ -174,38 +177,52 @@ func (k *Collector) enter(ctx context.Context, c *call.Call, params []byte) (str
 		if !old.keyed && (sent || p != nil && p.callers > 0) {
 			continue
 		}
-		return old.id, k.join(old.id, old.result.Type != ""), nil
+		return old.id, k.join(old, c), nil
 	}
-	if len(k.places) >= maxKept {
+	if len(k.places) >= maxKept || k.held+int64(len(c.Body)) > maxHeld {
 		return "", nil, nil
 	}
 	if err := k.cfg.Store.insert(ctx, a); err != nil {
 		return "", nil, err
 	}
-	if k.waiting++; k.waiting >= k.cfg.Max {
-		tell(k.wake)
-	}
-	return a.id, k.join(a.id, false), nil
+	return a.id, k.join(a, c), nil
 }
 
-// join adds a caller to a place. Its lock must be held.
-func (k *Collector) join(id string, ready bool) *place {
-	p := k.places[id]
+// join adds a caller to the place of a request. The lock must be held.
+func (k *Collector) join(a ask, c *call.Call) *place {
+	p := k.places[a.id]
 	if p == nil {
 		p = &place{ready: make(chan struct{})}
-		k.places[id] = p
-		if ready {
+		k.places[a.id] = p
+		if a.result.Type != "" {
 			close(p.ready)
 		}
 	}
 	p.callers++
+	k.held += int64(len(c.Body))
+	if a.batch == 0 && a.result.Type == "" {
+		if k.wanted[a.id] = true; len(k.wanted) >= k.cfg.Max {
+			tell(k.wake)
+		}
+	}
 	return p
 }
 
-// leave takes a caller away. The request stays: its caller may come again.
-func (k *Collector) leave(id string, p *place) {
+// lose notes that a caller has gone: what nobody waits for is not put into a
+// batch before its caller comes again, for it costs money.
+func (k *Collector) lose(id string, p *place) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if p.callers == 1 {
+		delete(k.wanted, id)
+	}
+}
+
+// leave takes a caller away. The request stays: its caller may come again.
+func (k *Collector) leave(id string, p *place, c *call.Call) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.held -= int64(len(c.Body))
 	if p.callers--; p.callers == 0 && k.places[id] == p {
 		delete(k.places, id)
 	}

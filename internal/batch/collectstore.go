@@ -15,8 +15,16 @@ type cutBatch struct {
 	form   string
 	at     time.Time
 	size   int
-	id     string // "" until it is known
+	ids    []string // of its requests, when it is cut
+	id     string   // "" until it is known
 	state  batchState
+}
+
+// cutOf says what a batch is to be made of.
+type cutOf struct {
+	key    string
+	size   int             // at most
+	wanted map[string]bool // requests
 }
 
 func (b *cutBatch) shape() (f form) {
@@ -27,14 +35,14 @@ func (b *cutBatch) shape() (f form) {
 // cut makes a batch of the requests that have waited longest and have the same
 // form, and writes it down as one that is about to be made. Its size is 0 if
 // nothing waits.
-func (s *Store) cut(ctx context.Context, key string, size int) (b cutBatch, body []byte, err error) {
-	b = cutBatch{key: key, at: time.Now()}
-	err = s.within(ctx, func(tx *sql.Tx) error {
-		ids, text, err := s.oldest(ctx, tx, &b, size)
-		if err != nil || len(ids) == 0 {
+func (s *Store) cut(ctx context.Context, of cutOf) (b cutBatch, body []byte, err error) {
+	b = cutBatch{key: of.key, at: time.Now()}
+	err = s.within(ctx, func(tx *sql.Tx) (err error) {
+		body, err = b.oldest(ctx, tx, of)
+		if err != nil || len(b.ids) == 0 {
 			return err
 		}
-		body, b.size = text, len(ids)
+		b.size = len(b.ids)
 		res, err := tx.ExecContext(ctx, `INSERT INTO batch (key, form, at, size, id, state) VALUES (?,?,?,?,'',?)`,
 			b.key, b.form, b.at.UnixMilli(), b.size, intended)
 		if err != nil {
@@ -43,7 +51,7 @@ func (s *Store) cut(ctx context.Context, key string, size int) (b cutBatch, body
 		if b.number, err = res.LastInsertId(); err != nil {
 			return err
 		}
-		for _, id := range ids {
+		for _, id := range b.ids {
 			if _, err := tx.ExecContext(ctx, `UPDATE request SET batch = ? WHERE id = ?`, b.number, id); err != nil {
 				return err
 			}
@@ -53,35 +61,32 @@ func (s *Store) cut(ctx context.Context, key string, size int) (b cutBatch, body
 	return b, body, err
 }
 
-// oldest reads what the next batch is made of.
-func (s *Store) oldest(ctx context.Context, tx *sql.Tx, b *cutBatch, size int) (ids []string, body []byte, err error) {
-	err = tx.QueryRowContext(ctx, `SELECT form FROM request WHERE batch = 0 AND type = '' ORDER BY at LIMIT 1`).Scan(&b.form)
-	if err == sql.ErrNoRows {
-		return nil, nil, nil
-	}
+// oldest takes in the requests that have waited longest, all of the form of the
+// first, and returns them as the body of a batch.
+func (b *cutBatch) oldest(ctx context.Context, tx *sql.Tx, of cutOf) ([]byte, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT id, form, body FROM request WHERE batch = 0 AND type = '' ORDER BY at`)
 	if err != nil {
-		return nil, nil, err
-	}
-	rows, err := tx.QueryContext(ctx, `SELECT id, body FROM request WHERE batch = 0 AND type = '' AND form = ? ORDER BY at LIMIT ?`, b.form, size)
-	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer rows.Close()
 	buf := bytes.NewBufferString(`{"requests":[`)
-	for rows.Next() {
-		var id string
-		var params []byte
-		if err := rows.Scan(&id, &params); err != nil {
-			return nil, nil, err
+	for len(b.ids) < of.size && rows.Next() {
+		var id, form string
+		var params sql.RawBytes
+		if err := rows.Scan(&id, &form, &params); err != nil {
+			return nil, err
 		}
-		if len(ids) > 0 && buf.Len()+len(params) > maxBytes {
+		if !of.wanted[id] || len(b.ids) > 0 && form != b.form {
+			continue
+		}
+		if len(b.ids) > 0 && buf.Len()+len(params) > maxBytes {
 			break
 		}
-		appendRequest(buf, len(ids), id, params)
-		ids = append(ids, id)
+		appendRequest(buf, len(b.ids), id, params)
+		b.ids, b.form = append(b.ids, id), form
 	}
 	buf.WriteString("]}")
-	return ids, buf.Bytes(), rows.Err()
+	return buf.Bytes(), rows.Err()
 }
 
 // made writes down a batch's id, and whose it is.

@@ -85,6 +85,10 @@ func (s *Store) Own(ctx context.Context, key string, batches ...string) error {
 // results for 29 days.
 const keptOwners = 60 * 24 * time.Hour
 
+// keptUnasked is how long what nobody waits for any more may stay in no batch,
+// beyond the time that results are kept.
+const keptUnasked = 7 * 24 * time.Hour
+
 // ask is one request of a caller that waits for a batch.
 type ask struct {
 	id, same       string // custom_id; what the same request has too
@@ -166,6 +170,7 @@ func (s *Store) forget(ctx context.Context, id string) error {
 func (s *Store) purge(ctx context.Context, before time.Time) error {
 	return errors.Join(
 		s.exec(ctx, `DELETE FROM request WHERE done > 0 AND done < ? AND booked = 1`, before.UnixMilli()),
+		s.exec(ctx, `DELETE FROM request WHERE batch = 0 AND type = '' AND at < ?`, before.Add(-keptUnasked).UnixMilli()),
 		s.exec(ctx, `DELETE FROM batch WHERE state IN (?,?) AND at < ? AND number NOT IN (SELECT batch FROM request)`, never, finished, before.UnixMilli()),
 		s.exec(ctx, `DELETE FROM owner WHERE at < ?`, time.Now().Add(-keptOwners).UnixMilli()),
 	)

@@ -2,7 +2,7 @@
 # and runs every check. The parts can be run one by one.
 parts := setup build vet lint unit conformance docs browser newcomer streamlit prometheus fuzz demo
 
-.PHONY: test help bench-quota bench-prompts bench-proxy $(parts)
+.PHONY: test help bench-quota bench-prompts bench-proxy prove-batch $(parts)
 
 # The Streamlit tests wait most of the time, so others run beside them; the browser's measure, and run alone.
 test: ## every check, from a fresh machine on; the last line counts the tests
@@ -36,3 +36,6 @@ bench-prompts: ## measure coding agents with and without prompt caching and writ
 
 bench-proxy: ## compare with a bare reverse proxy in one interleaved run
 	go test -run='^$$' -bench='AgainstReverseProxy|AddedLatency' -benchtime=4s ./weir
+
+prove-batch: ## kill weir batch (10,000 requests) and weir serve at random instants, and count every result
+	WEIR_KILL_REQUESTS=10000 WEIR_KILL_CALLERS=1000 WEIR_KILLS=5 go test -count=1 -v -run='TestBatchKilled|TestCollectKilled' ./cmd/weir

@@ -149,7 +149,7 @@ func runBatch(ctx context.Context, e env, f batchFlags, file string) error {
 	line.begin(r)
 	err = r.run(ctx)
 	line.end()
-	return r.finish(err)
+	return r.finish(ctx, err)
 }
 
 // choose settles the mode. What is under way as batches stays so.
@@ -220,7 +220,7 @@ type batchSummary struct {
 }
 
 // finish tells how it went.
-func (r *batchRun) finish(err error) error {
+func (r *batchRun) finish(ctx context.Context, err error) error {
 	kinds, state := r.out.Kinds(), r.state.State()
 	s := batchSummary{
 		Requests: state.Total, Succeeded: kinds[batch.Succeeded], Errored: kinds[batch.Errored],
@@ -238,7 +238,7 @@ func (r *batchRun) finish(err error) error {
 	switch fatal, ok := errors.AsType[*batch.FatalError](err); {
 	case ok:
 		return hinted{fmt.Errorf("nothing more can be answered for now: %w", fatal), "when that is mended, " + again}
-	case errors.Is(err, context.Canceled):
+	case err != nil && ctx.Err() != nil:
 		return hinted{fmt.Errorf("stopped before %d requests were answered", s.Missing), again}
 	case err != nil:
 		return err

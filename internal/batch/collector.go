@@ -87,7 +87,7 @@ func NewCollector(cfg Config) *Collector {
 
 // Collect answers a call by a batch, which takes long, or reports that it is
 // none of those that can wait for one, or that no batch has answered it.
-func (k *Collector) Collect(ctx context.Context, c *call.Call) (resp *http.Response, taken bool, err error) {
+func (k *Collector) Collect(ctx context.Context, c *call.Call, sent []byte) (resp *http.Response, taken bool, err error) {
 	if !fit(c) {
 		return nil, false, nil
 	}
@@ -95,7 +95,7 @@ func (k *Collector) Collect(ctx context.Context, c *call.Call) (resp *http.Respo
 	if err != nil {
 		return nil, false, nil // the API tells best what is wrong with it
 	}
-	id, p, err := k.enter(context.WithoutCancel(ctx), c, params)
+	id, p, err := k.enter(context.WithoutCancel(ctx), c, pair{sent, params})
 	if err != nil {
 		k.cfg.Log.Error("a call is not collected: the store does not take it", "cause", err)
 	}
@@ -143,10 +143,18 @@ func formOf(c *call.Call) string {
 	return string(raw)
 }
 
-// sameness is a hash of what makes a request the same as an earlier one.
-func sameness(c *call.Call, form string, params []byte) string {
+// pair is a body as it was sent by its caller, and as a batch takes it, which
+// may have been edited.
+type pair struct{ sent, params []byte }
+
+// sameness is a hash of what makes a request the same as an earlier one: whether
+// it is to be a stream does not.
+func sameness(c *call.Call, form string, sent []byte) string {
+	if params, err := Params(sent); err == nil {
+		sent = params
+	}
 	h := sha256.New()
-	for _, part := range []string{c.Client, c.Tenant, form, c.Header.Get("Idempotency-Key"), string(params)} {
+	for _, part := range []string{c.Client, c.Tenant, form, c.Header.Get("Idempotency-Key"), string(sent)} {
 		h.Write([]byte{byte(len(part) >> 24), byte(len(part) >> 16), byte(len(part) >> 8), byte(len(part))})
 		io.WriteString(h, part)
 	}
@@ -156,12 +164,12 @@ func sameness(c *call.Call, form string, params []byte) string {
 // enter finds the place of the same request from before, or writes the request
 // down. Where an earlier caller still waits it is another request, unless both
 // have the same idempotency key. It returns no place if there is no room.
-func (k *Collector) enter(ctx context.Context, c *call.Call, params []byte) (string, *place, error) {
+func (k *Collector) enter(ctx context.Context, c *call.Call, body pair) (string, *place, error) {
 	a := ask{
 		id: "weir-" + rand.Text(), keyed: c.Header.Get("Idempotency-Key") != "", tenant: c.Tenant, client: c.Client,
-		model: c.Model, form: formOf(c), body: params, at: c.Received,
+		model: c.Model, form: formOf(c), body: body.params, at: c.Received,
 	}
-	a.same = sameness(c, a.form, params)
+	a.same = sameness(c, a.form, body.sent)
 	k.mu.Lock() // also while the store works: two callers must not take one place
 	defer k.mu.Unlock()
 	if k.draining {
@@ -271,6 +279,10 @@ func (k *Collector) answer(ctx context.Context, c *call.Call, id string, p *plac
 		return nil, true, &call.Refusal{Reason: call.InternalFailure, Cause: err}
 	case a.result.Type == "" && draining:
 		return nil, true, &call.Refusal{Reason: call.Draining, RetryIn: time.Second}
+	}
+	if a.result.Type == Errored && c.Prompt.Marks > 0 {
+		// It may be the gateway's own marks; the ordinary way can do without.
+		return nil, false, k.cfg.Store.forget(ctx, id)
 	}
 	resp, err := respond(c, a.result)
 	if err != nil {

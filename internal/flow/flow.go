@@ -44,8 +44,9 @@ type cache interface {
 
 type collector interface {
 	// Collect answers c by a batch of the upstream's, which takes long, or
-	// reports that it is none of those calls that can wait for one.
-	Collect(ctx context.Context, c *call.Call) (resp *http.Response, taken bool, err error)
+	// reports that it is none of those calls that can wait for one. sent is the
+	// body as its caller sent it, by which it knows the same request again.
+	Collect(ctx context.Context, c *call.Call, sent []byte) (resp *http.Response, taken bool, err error)
 }
 
 type shaper interface {
@@ -130,11 +131,12 @@ func (f *Corridor) messages(ctx context.Context, c *call.Call) (*http.Response, 
 // ask leads a call through the rooms that only a question to a model needs.
 func (f *Corridor) ask(ctx context.Context, c *call.Call) (*http.Response, error) {
 	c.Estimate = f.Estimate.Estimate(c)
+	sent := c.Body
 	if f.Shape != nil && f.Shape.Prepare(c) {
 		c.Estimate = f.Estimate.Estimate(c)
 	}
 	if f.Collect != nil {
-		if resp, taken, err := f.Collect.Collect(ctx, c); taken {
+		if resp, taken, err := f.Collect.Collect(ctx, c, sent); taken {
 			return resp, err
 		}
 	}

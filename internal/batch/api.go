@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -82,9 +83,7 @@ func (a *API) do(ctx context.Context, method, path string, body []byte) (*http.R
 	if err != nil {
 		return nil, &Failure{Unsent: true, cause: err}
 	}
-	for name, values := range a.Header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, a.Header)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept-Encoding", "identity")
 	resp, err := a.Transport.RoundTrip(req)

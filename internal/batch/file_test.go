@@ -1,6 +1,7 @@
 package batch_test
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -134,4 +135,23 @@ func TestOutput(t *testing.T) {
 	if _, err := batch.OpenOutput(write(t, params+"\n")); err == nil || !strings.Contains(err.Error(), "line 1") {
 		t.Errorf("a file of something else: %v", err)
 	}
+}
+
+func FuzzParams(f *testing.F) {
+	f.Add([]byte(`{"stream":true,"a":{"stream":1}}`))
+	f.Add([]byte(params))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		got, err := batch.Params(body)
+		if err != nil {
+			return
+		}
+		var before, after map[string]json.RawMessage
+		if json.Unmarshal(body, &before) != nil || json.Unmarshal(got, &after) != nil {
+			t.Fatalf("%q became %q", body, got)
+		}
+		delete(before, "stream")
+		if len(before) != len(after) {
+			t.Errorf("%q became %q", body, got)
+		}
+	})
 }

@@ -191,7 +191,7 @@ func TestBatchesAreMadeOnce(t *testing.T) {
 // TestBatchesGoOn stops a run at many points, each time by losing the process
 // at once, and goes on with another.
 func TestBatchesGoOn(t *testing.T) {
-	for stop := time.Duration(0); stop < 3*time.Minute; stop += 7 * time.Second {
+	for stop := time.Duration(0); stop < 3*time.Minute; stop += 17 * time.Second {
 		at(t, sim.Config{Timing: sim.Timing{Batch: 2 * time.Minute}}, 30, func(d *desk) {
 			ctx, cancel := context.WithTimeout(d.Context(), stop)
 			defer cancel()

@@ -15,6 +15,7 @@ const (
 	maxBatchRequests = 100_000
 	batchExpiry      = 24 * time.Hour
 	cancelTime       = time.Second // from the wish to the end
+	batchTier        = "batch"     // service_tier
 )
 
 // serveBatches is everything at and below /v1/messages/batches. All of it draws
@@ -23,6 +24,7 @@ func (x *exchange) serveBatches() {
 	if x.early(nil) {
 		return
 	}
+	x.batches.charge(x.clock)
 	org := x.who.organization
 	if wait, ok := org.charge(x.clock.now(), org.batching); !ok {
 		x.counters.limit(BatchesLimit)
@@ -155,10 +157,12 @@ func (x *exchange) batchItem(id, params string) batchItem {
 	}
 	cached := x.cache.plan(x.clock.now(), x.who.workspace.id, q)
 	a := x.compose(q, cached)
-	a.tier = "batch"
+	a.tier = batchTier
+	due := x.lineOf(q)
+	due.tier = batchTier
 	x.cache.commit(x.clock.now(), cached)
 	return batchItem{
-		id: id, ok: true, input: int64(q.total), output: int64(a.output),
+		id: id, ok: true, input: int64(q.total), output: int64(a.output), due: due, tokens: tokensOf(q, cached, a.output),
 		result: []byte(`{"type":"succeeded","message":` + string(a.json()) + `}`),
 	}
 }

@@ -186,3 +186,41 @@ func TestBatchesAreRefused(t *testing.T) {
 		}
 	})
 }
+
+func TestBatchIsBilledAtHalf(t *testing.T) {
+	inBubble(t, sim.Config{Timing: sim.Timing{Batch: time.Minute}}, func(b *bench) {
+		b.batch("POST", "", batchOf("r", 4))
+		time.Sleep(16 * time.Second) // one of them is done
+		path := "/v1/organizations/cost_report?starting_at=2000-01-01T00:00:00Z&ending_at=2000-01-02T00:00:00Z&group_by[]=description"
+		amounts := func() (sum float64, tiers string) {
+			r := b.ask("GET", path, "", "x-api-key", "sk-ant-admin01-default")
+			var report struct {
+				Data []struct {
+					Results []struct {
+						Amount string `json:"amount"`
+						Tier   string `json:"service_tier"`
+					} `json:"results"`
+				} `json:"data"`
+			}
+			if err := json.Unmarshal([]byte(r.body), &report); err != nil || r.StatusCode != 200 {
+				t.Fatalf("%d %s", r.StatusCode, r.body)
+			}
+			for _, line := range report.Data[0].Results {
+				var amount float64
+				fmt.Sscan(line.Amount, &amount)
+				sum, tiers = sum+amount, tiers+line.Tier+" "
+			}
+			return sum, tiers
+		}
+		one, tiers := amounts()
+		st := b.srv.Stats().Batches
+		want := (float64(st.InputTokens)*2 + float64(st.OutputTokens)*10) / 10_000 / 2 // claude-sonnet-5-5: $2 and $10 a million
+		if tiers != "batch batch " || one < want*0.999 || one > want*1.001 {
+			t.Errorf("billed %v cents of the tiers %s, want %v", one, tiers, want)
+		}
+		time.Sleep(time.Minute)
+		if all, _ := amounts(); all < 3.9*one || all > 4.1*one {
+			t.Errorf("billed %v in all, %v for one", all, one)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package sim
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // messageBatch is one batch. Nothing runs while nobody looks: what has become
@@ -15,6 +16,7 @@ type messageBatch struct {
 
 	canceled   bool // guarded by the store
 	canceledAt instant
+	settled    bool // all that will be charged has been
 }
 
 // batchItem is one request of a batch with its answer.
@@ -24,6 +26,10 @@ type batchItem struct {
 	ok            bool
 	result        []byte
 	input, output int64
+
+	due     billKey // where it is charged when it is done; the day is set then
+	tokens  [numTokenKinds]int64
+	charged bool // guarded by the store
 }
 
 // batchProgress is what has become of a batch.
@@ -194,6 +200,28 @@ func (s *batchStore) results(now instant, b *messageBatch) (lines [][]byte, ok b
 		lines = append(lines, append(line, '}', '\n'))
 	}
 	return lines, true
+}
+
+// charge books what has been done since it was last called, on the days on
+// which it was done.
+func (s *batchStore) charge(c clock) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := c.now()
+	for _, b := range s.all {
+		if b.settled {
+			continue
+		}
+		for i := range b.items {
+			it := &b.items[i]
+			if it.ok && !it.charged && b.fate(now, it) == fateDone {
+				it.due.day = c.date(it.done).Format(time.DateOnly)
+				b.owner.organization.bill.add(it.due, it.tokens)
+				it.charged = true
+			}
+		}
+		b.settled = b.progress(now).ended
+	}
 }
 
 // BatchStats counts batches and their requests. Those that succeeded are

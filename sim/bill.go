@@ -38,7 +38,8 @@ type billKey struct {
 	day              string // UTC
 	model, workspace string
 	speed, geo       string
-	large            bool // its prompt cost more because of its length
+	tier             string // batch, or "" for the standard one
+	large            bool   // its prompt cost more because of its length
 }
 
 // bill is what an organization is charged for, whether or not its client got
@@ -50,6 +51,16 @@ type bill struct {
 
 // charge books one request that was served, with so much output.
 func (x *exchange) charge(q *request, c cachePlan, output int) {
+	x.who.organization.bill.add(x.lineOf(q), tokensOf(q, c, output))
+}
+
+// tokensOf are the tokens that a request is charged for.
+func tokensOf(q *request, c cachePlan, output int) [numTokenKinds]int64 {
+	return [numTokenKinds]int64{int64(c.uncached(q.total)), int64(output), int64(c.write5m), int64(c.write1h), int64(c.read)}
+}
+
+// lineOf is the line of the bill to which a request belongs.
+func (x *exchange) lineOf(q *request) billKey {
 	k := billKey{
 		day:   x.clock.date(x.began).Format(time.DateOnly),
 		model: q.model.ID, workspace: x.who.workspace.id, speed: q.speed, geo: cmp.Or(q.geo, "global"),
@@ -57,7 +68,11 @@ func (x *exchange) charge(q *request, c cachePlan, output int) {
 	if above := x.catalog.Prices[k.model].Above; above > 0 && q.total > above {
 		k.large = true
 	}
-	b := &x.who.organization.bill
+	return k
+}
+
+// add books tokens.
+func (b *bill) add(k billKey, tokens [numTokenKinds]int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.lines == nil {
@@ -68,8 +83,8 @@ func (x *exchange) charge(q *request, c cachePlan, output int) {
 		line = new([numTokenKinds]int64)
 		b.lines[k] = line
 	}
-	for kind, n := range [numTokenKinds]int{c.uncached(q.total), output, c.write5m, c.write1h, c.read} {
-		line[kind] += int64(n)
+	for kind, n := range tokens {
+		line[kind] += n
 	}
 }
 
@@ -91,7 +106,7 @@ func (b *bill) on(day string) []billLine {
 	}
 	slices.SortFunc(list, func(a, b billLine) int {
 		return cmp.Or(cmp.Compare(a.model, b.model), cmp.Compare(a.workspace, b.workspace),
-			cmp.Compare(a.speed, b.speed), cmp.Compare(a.geo, b.geo))
+			cmp.Compare(a.speed, b.speed), cmp.Compare(a.geo, b.geo), cmp.Compare(a.tier, b.tier))
 	})
 	return list
 }
@@ -108,6 +123,9 @@ func (c *catalog) cents(l billLine, kind int) *big.Rat {
 	}
 	amount := decimal(price[kind])
 	amount.Mul(amount, new(big.Rat).SetFrac64(l.tokens[kind], 10_000)) // a million tokens, a hundred cents
+	if l.tier == batchTier {
+		amount.Mul(amount, big.NewRat(1, 2))
+	}
 	if l.geo == "us" {
 		amount.Mul(amount, big.NewRat(11, 10))
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/json"
 	"math/big"
 	"net/http"
@@ -31,6 +32,7 @@ func (x *exchange) serveReport(path string) bool {
 	default:
 		return false
 	}
+	x.batches.charge(x.clock)
 	query := x.r.URL.Query()
 	from, to, bad := x.span(query)
 	if bad != nil {
@@ -129,7 +131,7 @@ func usageResults(lines []billLine, query url.Values) []any {
 // costResults are the lines of the cost report: with group_by[]=description one
 // for each model and kind of token, without it one sum.
 func (x *exchange) costResults(lines []billLine, query url.Values) []any {
-	type group struct{ model, kind string }
+	type group struct{ model, kind, tier string }
 	split := slices.Contains(query["group_by[]"], "description")
 	sums := map[group]*big.Rat{}
 	var order []group
@@ -137,7 +139,7 @@ func (x *exchange) costResults(lines []billLine, query url.Values) []any {
 		for kind := range tokenKinds {
 			g := group{}
 			if split {
-				g = group{l.model, tokenKinds[kind]}
+				g = group{l.model, tokenKinds[kind], l.tier}
 			}
 			if sums[g] == nil {
 				sums[g] = new(big.Rat)
@@ -154,7 +156,7 @@ func (x *exchange) costResults(lines []billLine, query url.Values) []any {
 		out = append(out, map[string]any{
 			"currency": "USD", "amount": exactly(sums[g]), "workspace_id": nil,
 			"model": orNull(g.model), "token_type": orNull(g.kind), "cost_type": "tokens",
-			"description": orNull(strings.TrimSpace(g.model + " " + g.kind)), "service_tier": "standard", "context_window": nil,
+			"description": orNull(strings.TrimSpace(g.model + " " + g.kind)), "service_tier": cmp.Or(g.tier, "standard"), "context_window": nil,
 		})
 	}
 	return out

@@ -110,3 +110,27 @@ func TestOneAsksForAll(t *testing.T) {
 		}
 	})
 }
+
+// TestBrokenStreamsAreNotKept: one breaks off in its middle; the next call asks
+// anew, and what that gets is kept.
+func TestBrokenStreamsAreNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		h := newHouse(t, func(w http.ResponseWriter, req *http.Request) {
+			if asked++; asked == 1 {
+				serveEvents(w, wholeEvents[:strings.Index(wholeEvents, "event: message_delta")])
+				panic(http.ErrAbortHandler)
+			}
+			serveEvents(w, wholeEvents)
+		}, weir.WithCache(weir.Cache{Default: call.CacheOn}))
+		for i, want := range []string{"miss", "miss", "hit"} {
+			resp, body := h.post(t, streamed)
+			if got := resp.Header.Get("Weir-Cache"); got != want || strings.Contains(body, "message_stop") != (i > 0) {
+				t.Errorf("call %d: %s, want %s: %s", i, got, want, body)
+			}
+		}
+		if got := strings.Join(h.journal.outcomes(), " "); got != "failed_mid_stream ok ok" || asked != 2 {
+			t.Errorf("booked %s, asked %d times", got, asked)
+		}
+	})
+}

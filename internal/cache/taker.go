@@ -126,7 +126,8 @@ func (t *taker) lead(ctx context.Context, f *flight, body *reader) (*http.Respon
 		body.Close()
 		return nil, f.err
 	}
-	return answer(f.resp.StatusCode, f.resp.Header, body, f.resp.ContentLength), nil
+	// The doors write into the header, which those who have joined read as well.
+	return answer(f.resp.StatusCode, f.resp.Header.Clone(), body, f.resp.ContentLength), nil
 }
 
 // follow waits for the answer to an equal call. It reports false if there is

@@ -124,7 +124,9 @@ func (s *stream) lost(err error) *call.Answer {
 		return a // it was refused, which costs nothing
 	}
 	s.call.Lost = s.call.Lost.Plus(s.usage)
-	if !a.Verdict.Paced() { // else the lane is to hear of it
+	if a.Verdict.Paced() { // the lane is to hear of it when the permit ends
+		s.permit.Output(time.Now(), s.usage.Output)
+	} else {
 		s.permit.Settle(time.Now(), s.usage)
 	}
 	return a

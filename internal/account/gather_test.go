@@ -114,6 +114,20 @@ func TestLostUsage(t *testing.T) {
 	}
 }
 
+// TestOverloadedInTheMiddle: the permit is left to who tells the lane, and knows
+// what the answer had used.
+func TestOverloadedInTheMiddle(t *testing.T) {
+	var m meter
+	c, a := gather(t, &m, func(w io.Writer) error {
+		w.Write(append(begin(), deltas(200)...))
+		_, err := w.Write(sse.Append(nil, "error", []byte(`{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`)))
+		return err
+	})
+	if a.Verdict.Kind != call.Overloaded || len(m.settled) != 0 || len(m.output) == 0 || m.output[len(m.output)-1] != c.Lost.Output {
+		t.Errorf("got %+v, settled %+v, told of %v of %+v", a.Verdict, m.settled, m.output, c.Lost)
+	}
+}
+
 // TestGatherIsBounded: memory is of the order of the answer, and an answer
 // without an end is given up.
 func TestGatherIsBounded(t *testing.T) {

@@ -29,6 +29,7 @@ type Flight struct {
 	near      neighbours // whom it may have met in another order
 	workspace string     // that pays for it
 	adopted   bool       // sent through another group: its predictions mean nothing here
+	observed  bool       // its headers have corrected the belief
 	done      bool
 }
 
@@ -149,20 +150,21 @@ func (g *Group) land(now time.Time, f *Flight) {
 	}
 }
 
-// Reject ends f, which the upstream refused with a 429 or 529: it cost nothing.
-// The refusal teaches which limiter was lower than believed, and holds the group
-// until the time that the upstream named. It reports whether f can never fit.
+// Reject ends f, which the upstream refused with a 429 or 529: it cost nothing,
+// unless that came in the middle of its output. The refusal teaches which limiter
+// was lower than believed, and holds the group until the time that the upstream
+// named. It reports whether f can never fit.
 func (g *Group) Reject(now time.Time, f *Flight, l call.Limits, v call.Verdict) (never bool) {
 	if f.done {
 		return false
 	}
 	need, level := f.input, g.bucket[call.InputTokens].level+f.input
-	g.refund(now, f)
-	for i := range call.Limiter(call.NumLimiters) {
-		if r := l.Bucket[i]; r.Known && r.Limit > 0 {
-			g.observe(now, f, i, r)
-		}
+	if f.output > 0 {
+		g.Cancel(now, f)
+	} else {
+		g.refund(now, f)
 	}
+	g.read(now, f, l)
 	f.workspace = cmp.Or(f.workspace, l.Workspace)
 	if v.Workspace && v.Kind == call.RateLimited && v.Named && v.Limit > 0 && f.workspace != "" {
 		g.surprises++

@@ -7,21 +7,33 @@ import (
 	"github.com/weir-gateway/weir/call"
 )
 
-// Observe corrects the belief by the headers of f's answer. Report the exact
-// input and the output seen so far first, where they are known by then: the
-// headers include them.
+// Observe corrects the belief by the headers of f's answer, which count once.
+// Report the exact input and the output seen so far first, where they are known
+// by then: the headers include them.
 func (g *Group) Observe(now time.Time, f *Flight, l call.Limits) {
+	if f.observed {
+		return
+	}
 	g.advance(now)
 	g.clock.observe(l.Date, f.sent, now)
-	any := false
+	g.window.answered(g.read(now, f, l))
+	g.flights.remove(f) // nothing will be compared with its predictions any more
+}
+
+// read corrects the belief by what headers say of each limiter, and reports
+// whether they say anything.
+func (g *Group) read(now time.Time, f *Flight, l call.Limits) (any bool) {
+	if f.observed {
+		return false
+	}
+	f.observed = true
 	for i := range call.Limiter(call.NumLimiters) {
 		if r := l.Bucket[i]; r.Known && r.Limit > 0 {
 			g.observe(now, f, i, r)
 			any = true
 		}
 	}
-	g.window.answered(any)
-	g.flights.remove(f) // nothing will be compared with its predictions any more
+	return any
 }
 
 func (g *Group) observe(now time.Time, f *Flight, l call.Limiter, r call.Reading) {

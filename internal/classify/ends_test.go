@@ -1,6 +1,7 @@
 package classify_test
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -87,5 +88,30 @@ func TestEndsAreForThoseWhoWantThem(t *testing.T) {
 		if len(c.Content.Ends) != tc.ends || (c.Content.Read != nil) != (tc.ends > 0) {
 			t.Errorf("%s: %d ends, want %d", name, len(c.Content.Ends), tc.ends)
 		}
+	}
+}
+
+// TestEndsAreBounded: a body of millions of tiny blocks does not take a
+// hundred times its size.
+func TestEndsAreBounded(t *testing.T) {
+	tiny := strings.Repeat("1,", 1<<19) + "1" // 1 MB
+	for name, body := range map[string]string{
+		"wanted": `{"model":"m","messages":[{"role":"user","content":[` + tiny + `]}]}`,
+		"marked": `{"model":"m","messages":[{"role":"user","content":[` + tiny + `]}],"cache_control":{"type":"ephemeral"}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			room := classify.New(classify.Config{Ends: true})
+			req := request("POST", "/v1/messages", body)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			c, err := room.Classify(req, time.Now())
+			if err != nil || c.Content.Ends != nil || c.Content.Prefixes != nil {
+				t.Fatalf("%d ends, %d prefixes, %v", len(c.Content.Ends), len(c.Content.Prefixes), err)
+			}
+			runtime.ReadMemStats(&after)
+			if took := after.TotalAlloc - before.TotalAlloc; took > 24*uint64(len(body)) {
+				t.Errorf("%d bytes were allocated for a body of %d", took, len(body))
+			}
+		})
 	}
 }

@@ -47,12 +47,24 @@ func join(a, b uint64) uint64 {
 	return a ^ a>>29
 }
 
+// maxEnds bounds the blocks whose ends are kept: each takes a hundred times the
+// space of the smallest block. The blocks of a request that reaches it would
+// have some fifty tokens each.
+const maxEnds = 20_000
+
 // boundary notes the end of a block.
 func (p *parser) boundary() {
 	if !p.caching {
 		return
 	}
 	t := p.part()
+	if len(t.ends) == maxEnds { // such a request is one without marks
+		p.caching = false
+		for i := range p.parts {
+			p.parts[i].ends = nil
+		}
+		return
+	}
 	end := call.End{Part: p.now, Open: p.open, Text: p.bare}
 	end.Prefix = call.Prefix{Measure: t.Measure, Hash: t.hash, TTL: p.mark}
 	if p.wanted {

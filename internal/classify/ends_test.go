@@ -79,6 +79,7 @@ func TestEndsAreForThoseWhoWantThem(t *testing.T) {
 		"count-tokens": {true, "/v1/messages/count_tokens", plain, 0},
 		"marked":       {true, "/v1/messages", marked, 0},
 		"escaped":      {true, "/v1/messages", escaped, 0},
+		"escaped-null": {true, "/v1/messages", strings.Replace(escaped, `{"type":"ephemeral"}`, `null`, 1), 0},
 		"automatic":    {true, "/v1/messages", strings.Replace(plain, "{", `{"cache_control":{"type":"ephemeral"},`, 1), 0},
 	} {
 		c, err := classify.New(classify.Config{Ends: tc.wanted}).Classify(request("POST", tc.path, tc.body), time.Now())

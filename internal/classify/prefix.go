@@ -74,8 +74,10 @@ func (p *parser) boundary() {
 	p.mark, p.open, p.bare = 0, false, 0
 }
 
-// cacheMark reads a cache_control member.
+// cacheMark reads a cache_control member. Where there is one, even if it is null,
+// nobody else puts any in: a second one might win.
 func (p *parser) cacheMark(into *time.Duration) error {
+	p.wanted = false
 	raw, err := p.dec.ReadValue()
 	if len(raw) > 0 && raw[0] == '{' {
 		*into = lifetime(raw)

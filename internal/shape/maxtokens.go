@@ -47,16 +47,20 @@ type MaxTokens struct{ bounds atomic.Pointer[Bounds] }
 // Configure replaces the policy, from the next call on.
 func (m *MaxTokens) Configure(b Bounds) { m.bounds.Store(&b) }
 
-// Cap is the cap that c exceeds, or 0.
+// Cap is what the max_tokens of c will be lowered to, or 0.
 func (m *MaxTokens) Cap(c *call.Call) call.Tokens {
 	b := m.bounds.Load()
 	if b == nil {
 		return 0
 	}
-	if limit := b.of(c).Cap; limit > 0 && c.MaxTokens > limit {
-		return limit
+	limit := b.of(c).Cap
+	if limit == 0 || c.MaxTokens <= limit {
+		return 0
 	}
-	return 0
+	if limit = capped(limit, budgetOf(c)); c.MaxTokens <= limit {
+		return 0
+	}
+	return limit
 }
 
 // The API wants a thinking budget of at least leastBudget tokens, and
@@ -87,10 +91,7 @@ func (m *MaxTokens) Prepare(c *call.Call) bool {
 // lower brings max_tokens down to limit, and the thinking budget below it.
 func lower(c *call.Call, limit call.Tokens) bool {
 	body, budget := c.Body, budgetOf(c)
-	if budget > 0 {
-		limit = max(limit, thinkingCap)
-	}
-	if limit >= c.MaxTokens {
+	if limit = capped(limit, budget); limit >= c.MaxTokens {
 		return false
 	}
 	if budget >= limit {
@@ -112,6 +113,14 @@ func lower(c *call.Call, limit call.Tokens) bool {
 	}
 	c.Body, c.MaxTokensAsked, c.MaxTokens = body, cmp.Or(c.MaxTokensAsked, c.MaxTokens), limit
 	return true
+}
+
+// capped is what a cap of limit leaves a call with that thinking budget.
+func capped(limit, budget call.Tokens) call.Tokens {
+	if budget > 0 {
+		return max(limit, thinkingCap)
+	}
+	return limit
 }
 
 // begin gives a request that names none its max_tokens, with room for the

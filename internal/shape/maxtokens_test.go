@@ -89,8 +89,8 @@ func TestMaxTokens(t *testing.T) {
 			if again := asked(t, string(c.Body)); again.MaxTokens != c.MaxTokens {
 				t.Errorf("the call says %d, its body %d", c.MaxTokens, again.MaxTokens)
 			}
-			if tc.from > 0 && limit == 0 {
-				t.Error("no cap is announced")
+			if want := c.MaxTokens; tc.from > 0 && limit != want || tc.from == 0 && limit != 0 {
+				t.Errorf("a cap of %d is announced, %d hold", limit, want)
 			}
 			if !strings.HasPrefix(tc.in, string(before)) {
 				t.Errorf("the old body is now %s", before)

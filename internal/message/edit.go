@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -20,24 +21,32 @@ func Get(object []byte, name string) ([]byte, error) {
 // Set returns a copy of a JSON object in which a member has another value, or
 // is there at all: as the first, if it was not. No other byte changes.
 func Set(object []byte, name string, value []byte) ([]byte, error) {
+	parts, err := Parts(object, name, value)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(parts...), nil
+}
+
+// Parts returns what [Set] does in parts that follow each other: all but what is
+// new are parts of object.
+func Parts(object []byte, name string, value []byte) ([][]byte, error) {
 	at, inside, err := find(object, name)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]byte, 0, len(object)+len(name)+len(value)+4)
 	if at.begin > 0 {
-		out = append(append(out, object[:at.begin]...), value...)
-		return append(out, object[at.end:]...), nil
+		return [][]byte{object[:at.begin], value, object[at.end:]}, nil
 	}
-	out = append(out, object[:inside.begin]...)
-	if out, err = jsontext.AppendQuote(out, name); err != nil {
+	member, err := jsontext.AppendQuote(nil, name)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
-	out = append(append(out, ':'), value...)
+	member = append(append(member, ':'), value...)
 	if inside.end > 0 { // there are others
-		out = append(out, ',')
+		member = append(member, ',')
 	}
-	return append(out, object[inside.begin:]...), nil
+	return [][]byte{object[:inside.begin], member, object[inside.begin:]}, nil
 }
 
 // span is where something stands. A zero begin or end is nowhere.

@@ -12,8 +12,10 @@ import (
 	"io"
 	"maps"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -105,19 +107,15 @@ const maxError = 1 << 20
 
 // Send makes one attempt at a metered call.
 func (r *Room) Send(ctx context.Context, c *call.Call, key call.Key) *call.Answer {
-	limit, body := r.patience.Whole, c.Body
+	limit := r.patience.Whole
 	if c.Streamed() {
 		limit = r.patience.Begin
 	}
-	if c.Gather {
-		if asked, err := message.Set(body, "stream", []byte("true")); err == nil { // classify has read it
-			body = asked
-		}
-	}
+	body, size := replayable(c)
 	ctx, w := newWatch(ctx, limit)
 	req := r.request(ctx, c, key)
-	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	req.Body, req.ContentLength = io.NopCloser(body()), size
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(body()), nil }
 	if c.Streamed() {
 		// A compressed stream could not be read while it passes.
 		req.Header.Set("Accept-Encoding", "identity")
@@ -129,6 +127,25 @@ func (r *Room) Send(ctx context.Context, c *call.Call, key call.Key) *call.Answe
 		return &call.Answer{Verdict: fault.Unreachable(err), Cause: err}
 	}
 	return r.hold(resp, w)
+}
+
+// replayable returns what opens c's body anew, and its size. One that is to be
+// gathered asks for a stream, without a copy of it.
+func replayable(c *call.Call) (open func() io.Reader, size int64) {
+	body := c.Body // c may get another one
+	if c.Gather {
+		parts, err := message.Parts(body, "stream", []byte("true"))
+		if err == nil { // classify has read the body
+			for _, part := range parts {
+				size += int64(len(part))
+			}
+			return func() io.Reader {
+				all := net.Buffers(slices.Clone(parts))
+				return &all
+			}, size
+		}
+	}
+	return func() io.Reader { return bytes.NewReader(body) }, int64(len(body))
 }
 
 // Forward passes a call of an unmetered endpoint through, its body streamed.

@@ -116,8 +116,8 @@ type Call struct {
 	MaxTokensAsked Tokens // what the caller asked for, where MaxTokens was lowered; else 0
 	Gather         bool   // sent as a stream, and answered in one piece
 
-	// Filled by account.
-	Lost Usage // of attempts whose answers broke off before the client got any of them
+	// Filled by account, and by the corridor where the client left with the last byte.
+	Lost Usage // of attempts of whose answers the client got nothing
 }
 
 // Streamed reports whether the call is sent as a stream, whatever the caller

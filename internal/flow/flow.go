@@ -220,7 +220,8 @@ func (f *Corridor) judge(ctx context.Context, c *call.Call, at attempt) (*http.R
 	f.note(c, at)
 	if ctx.Err() != nil {
 		a.Discard()
-		permit.Settle(time.Now(), call.Usage{}) // it may have cost its estimate
+		permit.Settle(time.Now(), a.Usage) // if it says nothing, it may have cost its estimate
+		c.Lost = c.Lost.Plus(a.Usage)
 		return nil, noAnswer(ctx, c, a.Verdict, a.Cause)
 	}
 	if a.Verdict.Account() && f.another(c, at.key) {

@@ -24,10 +24,13 @@ type house struct {
 	log     []string
 	sent    int
 	open    int // permits not ended
+	settled call.Usage
+	lost    call.Usage
+	leave   func() // by the client, while an answer is gathered
 }
 
 func (h *house) Classify(req *http.Request, now time.Time) (*call.Call, error) {
-	return &call.Call{Endpoint: call.Messages, Received: now, Deadline: now.Add(h.wait)}, nil
+	return &call.Call{Endpoint: call.Messages, Received: now, Deadline: now.Add(h.wait), Gather: h.leave != nil}, nil
 }
 func (h *house) Estimate(*call.Call) call.Estimate { return call.Estimate{Input: 10} }
 func (h *house) Pick(time.Time, *call.Call, call.Outlook) (call.Key, error) {
@@ -58,8 +61,12 @@ func (h *house) Open(_ *call.Call, p *call.Permit, a *call.Answer) io.ReadCloser
 	p.Settle(time.Now(), call.Usage{Exact: true})
 	return a.Body
 }
-func (h *house) Gather(_ *call.Call, _ *call.Permit, a *call.Answer) *call.Answer { return a }
-func (h *house) End(*call.Call, int, string, string)                              {}
+func (h *house) Gather(_ *call.Call, _ *call.Permit, a *call.Answer) *call.Answer {
+	h.leave()
+	a.Usage = call.Usage{Input: 3, Output: 4, Exact: true}
+	return a
+}
+func (h *house) End(*call.Call, int, string, string) {}
 
 // till is the far end of the scripted permits.
 type till struct{ h *house }
@@ -67,7 +74,7 @@ type till struct{ h *house }
 func (t *till) Observe(time.Time, call.Limits)   {}
 func (t *till) Input(time.Time, call.Usage)      {}
 func (t *till) Output(time.Time, call.Tokens)    {}
-func (t *till) Settle(time.Time, call.Usage)     { t.h.open-- }
+func (t *till) Settle(_ time.Time, u call.Usage) { t.h.open--; t.h.settled = u }
 func (t *till) Headroom(time.Time) call.Headroom { return call.Headroom{} }
 func (t *till) Reject(_ time.Time, _ call.Limits, v call.Verdict) bool {
 	t.h.open--
@@ -82,7 +89,8 @@ func (h *house) run(t *testing.T, ctx context.Context) (*http.Response, time.Dur
 		Limits: func(http.Header) call.Limits { return call.Limits{} }, Budget: flow.NewBudget(),
 	}
 	began := time.Now()
-	resp, _, err := corridor.Do(httptest.NewRequestWithContext(ctx, "POST", "/v1/messages", nil), func(*call.Call) {})
+	resp, c, err := corridor.Do(httptest.NewRequestWithContext(ctx, "POST", "/v1/messages", nil), func(*call.Call) {})
+	h.lost = c.Lost
 	return resp, time.Since(began), err
 }
 
@@ -156,4 +164,19 @@ func TestClientGoneWhileItSleeps(t *testing.T) {
 			t.Errorf("after %v: %v, %d permits open", took, err, h.open)
 		}
 	})
+}
+
+// TestClientGoneWithTheLastByte: an answer that is whole when its client has
+// left has cost what it says.
+func TestClientGoneWithTheLastByte(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	h := house{answers: []call.Answer{{Status: 200, Stream: true}}, wait: time.Minute, leave: leave}
+	_, _, err := h.run(t, ctx)
+	no, _ := errors.AsType[*call.Refusal](err)
+	if no == nil || no.Reason != call.ClientGone || h.open != 0 {
+		t.Errorf("%v, %d permits left open", err, h.open)
+	}
+	if want := (call.Usage{Input: 3, Output: 4, Exact: true}); h.settled != want || h.lost.Input != 3 || h.lost.Output != 4 {
+		t.Errorf("settled %+v, booked %+v, want %+v", h.settled, h.lost, want)
+	}
 }

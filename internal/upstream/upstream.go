@@ -111,11 +111,11 @@ func (r *Room) Send(ctx context.Context, c *call.Call, key call.Key) *call.Answe
 	if c.Streamed() {
 		limit = r.patience.Begin
 	}
-	body, size := replayable(c)
+	open, size := replayable(c)
 	ctx, w := newWatch(ctx, limit)
 	req := r.request(ctx, c, key)
-	req.Body, req.ContentLength = io.NopCloser(body()), size
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(body()), nil }
+	req.Body, _ = open() // it never fails
+	req.ContentLength, req.GetBody = size, open
 	if c.Streamed() {
 		// A compressed stream could not be read while it passes.
 		req.Header.Set("Accept-Encoding", "identity")
@@ -131,7 +131,7 @@ func (r *Room) Send(ctx context.Context, c *call.Call, key call.Key) *call.Answe
 
 // replayable returns what opens c's body anew, and its size. One that is to be
 // gathered asks for a stream, without a copy of it.
-func replayable(c *call.Call) (open func() io.Reader, size int64) {
+func replayable(c *call.Call) (open func() (io.ReadCloser, error), size int64) {
 	body := c.Body // c may get another one
 	if c.Gather {
 		parts, err := message.Parts(body, "stream", []byte("true"))
@@ -139,13 +139,13 @@ func replayable(c *call.Call) (open func() io.Reader, size int64) {
 			for _, part := range parts {
 				size += int64(len(part))
 			}
-			return func() io.Reader {
+			return func() (io.ReadCloser, error) {
 				all := net.Buffers(slices.Clone(parts))
-				return &all
+				return io.NopCloser(&all), nil
 			}, size
 		}
 	}
-	return func() io.Reader { return bytes.NewReader(body) }, int64(len(body))
+	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }, int64(len(body))
 }
 
 // Forward passes a call of an unmetered endpoint through, its body streamed.

@@ -21,7 +21,7 @@ type MaxTokensBound = shape.Bound
 // lowest holds; of the defaults that of its client, else of its tenant, else of
 // its class, else of all. A valid request stays one: a thinking budget is
 // lowered too where it must be. A lowered request is told so in the header
-// weir-warning.
+// weir-warning. The maps belong to the gateway from then on.
 func WithMaxTokens(b MaxTokens) Option {
 	return func(s *settings) error {
 		s.maxTokens = b

@@ -1,7 +1,7 @@
 // Package shape makes a call simpler than it came, where the operator allows it
 // and the quota or the upstream forces it. It edits the bytes that must change
-// and leaves the others alone. What it does is announced: in the call's
-// Degradation.
+// and leaves the others alone. What changes the answer is noted in the call, to be
+// announced: Degraded and MaxTokensAsked.
 package shape
 
 import (

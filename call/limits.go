@@ -48,6 +48,7 @@ type Usage struct {
 	CacheRead  Tokens // cache_read_input_tokens, free for most limiters
 	Output     Tokens
 	Exact      bool // false when part of it had to be estimated
+	Unsure     bool // nothing came back: the upstream may charge for more than this
 
 	// What else the price depends on.
 	HourWrite Tokens // the part of CacheWrite that lives for an hour

@@ -24,7 +24,7 @@ type Account interface {
 }
 
 // Permit is the right to send one attempt upstream. Whoever holds it must end
-// it by Settle, Release or Reject; handing it on hands on that duty. Ending it
+// it by Settle, Release, Abandon or Reject; handing it on hands on that duty. Ending it
 // twice does no harm: the first end counts. It is safe for concurrent use.
 type Permit struct {
 	Wait Wait // how it was waited for
@@ -59,6 +59,10 @@ func (p *Permit) Settle(now time.Time, u Usage) {
 
 // Release ends the permit of an attempt that cost nothing.
 func (p *Permit) Release(now time.Time) { p.Settle(now, Usage{Exact: true}) }
+
+// Abandon ends the permit of an attempt of which nothing came back: the quota
+// counts it as free, but it may have cost money.
+func (p *Permit) Abandon(now time.Time) { p.Settle(now, Usage{Exact: true, Unsure: true}) }
 
 // Reject ends the permit of an attempt that the upstream refused with a 429,
 // and reports whether that shows that the call can never fit.

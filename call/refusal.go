@@ -25,6 +25,7 @@ const (
 	Draining                      // the gateway is shutting down
 	BatchRunning                  // a batch that may answer it has not ended before its deadline
 	RuleRefused                   // a rule of the gateway's own protection; see Rule
+	BudgetSpent                   // the money of a budget is spent, or would not do; see Budget
 	ClientGone                    // the caller went away
 	NotReplayable                 // body of an unmetered endpoint broke off
 	InternalFailure               // a defect of Weir
@@ -41,7 +42,8 @@ type Refusal struct {
 	Limit   Tokens        // what Limiter holds
 	RetryIn time.Duration // when it may succeed; 0: unknown or never
 	Waited  time.Duration
-	Verdict Verdict // the upstream's last word, if there was one
+	Budget  *Shortage // of a BudgetSpent
+	Verdict Verdict   // the upstream's last word, if there was one
 	Cause   error
 }
 
@@ -67,7 +69,18 @@ func (r Reason) String() string {
 		"malformed_request", "body_too_large", "not_allowed", "no_api_key",
 		"oauth_token_refused", "bad_gateway_token", "request_exceeds_quota",
 		"queue_full", "wait_deadline", "account_blocked", "upstream_unavailable",
-		"draining", "batch_running", "refused_by_rule", "client_gone", "body_not_replayable",
+		"draining", "batch_running", "refused_by_rule", "budget_spent", "client_gone",
+		"body_not_replayable",
 		"internal_error",
 	}[r]
+}
+
+// Shortage says of which budget there is not enough left for a call.
+type Shortage struct {
+	Name    string
+	Subject string // the tenant, token or model whose purse it is; "": everybody's
+	Limit   USD
+	Left    USD       // of the limit; what is set aside for calls under way is a part of it
+	Need    USD       // the most that the call could cost
+	Until   time.Time // when the budget starts anew
 }

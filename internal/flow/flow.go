@@ -90,6 +90,7 @@ type Corridor struct {
 	Limits   func(http.Header) call.Limits
 	Account  accountant
 	Budget   *Budget
+	Money    treasurer // nil: none
 	Breaker  breaker // nil: none
 	Hedge    *Hedge  // nil: none
 }
@@ -148,6 +149,7 @@ func (f *Corridor) ask(ctx context.Context, c *call.Call) (*http.Response, error
 // answer to deliver or no use in going on.
 func (f *Corridor) attempts(ctx context.Context, c *call.Call) (*http.Response, error) {
 	var last call.Verdict
+	f.economize(c)
 	for fresh := true; ; fresh = false {
 		key, permit, err := f.admit(ctx, c, last)
 		if no := shut(err); no != nil {
@@ -253,7 +255,7 @@ func (f *Corridor) judge(ctx context.Context, c *call.Call, at attempt) (*http.R
 		return f.deliver(c, permit, a), nil
 	}
 	a.Discard()
-	permit.Release(time.Now())
+	free(time.Now(), permit, a)
 	return nil, cmp.Or[error](err, noAnswer(ctx, c, a.Verdict, a.Cause))
 }
 
@@ -264,9 +266,36 @@ func (f *Corridor) another(c *call.Call, failed call.Key) bool {
 	return shut(err) != nil || err == nil && key.Print != failed.Print
 }
 
-// admit picks the key and waits for the permit of the next attempt. A refusal
-// after failed attempts carries the upstream's last word.
+// admit picks the key, waits for the permit of the next attempt and sets the
+// money for it aside. A refusal after failed attempts carries the upstream's
+// last word.
 func (f *Corridor) admit(ctx context.Context, c *call.Call, last call.Verdict) (call.Key, *call.Permit, error) {
+	for {
+		key, permit, err := f.enter(ctx, c, last)
+		if err == nil {
+			permit, err = f.reserve(ctx, c, permit, last)
+		}
+		if err != nil {
+			return key, nil, err
+		}
+		if permit == nil {
+			continue
+		}
+		if c.Attempts == 0 {
+			c.Waited = time.Since(c.Received)
+		}
+		if c.Attempts++; c.Attempts == 1 {
+			f.Budget.Deposit(time.Now(), c, key)
+		}
+		return key, permit, nil
+	}
+}
+
+// enter waits for the quota of the next attempt, if there is money for it.
+func (f *Corridor) enter(ctx context.Context, c *call.Call, last call.Verdict) (call.Key, *call.Permit, error) {
+	if err := f.afford(c, last); err != nil {
+		return call.Key{}, nil, err
+	}
 	key, err := f.Keys.Pick(time.Now(), c, f.Outlook)
 	c.Payer = key
 	if err != nil {
@@ -277,12 +306,6 @@ func (f *Corridor) admit(ctx context.Context, c *call.Call, last call.Verdict) (
 		refusal.Verdict = last
 		tellWait(c, key, refusal)
 		return key, nil, refusal
-	}
-	if c.Attempts == 0 {
-		c.Waited = time.Since(c.Received)
-	}
-	if c.Attempts++; c.Attempts == 1 && err == nil {
-		f.Budget.Deposit(time.Now(), c, key)
 	}
 	return key, permit, err
 }

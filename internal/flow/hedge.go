@@ -130,7 +130,10 @@ func (f *Corridor) second(ctx context.Context, c *call.Call, busy call.Key) (att
 		return attempt{}, false
 	}
 	permit, err := f.Admit.Admit(ctx, twin, key.Print)
-	if err != nil {
+	if err == nil {
+		permit = f.spare(c, permit)
+	}
+	if err != nil || permit == nil {
 		return attempt{}, false
 	}
 	c.Attempts++

@@ -27,7 +27,7 @@ func (f *Corridor) again(ctx context.Context, c *call.Call, permit *call.Permit,
 		return false, nil
 	}
 	if !a.Verdict.Paced() {
-		permit.Release(now)
+		free(now, permit, a)
 	} else if permit.Reject(now, a.Limits, a.Verdict) {
 		return false, &call.Refusal{
 			Reason: call.TooLarge, Limiter: call.InputTokens, Verdict: a.Verdict,

@@ -177,15 +177,9 @@ func (w wireRates) perToken() rates {
 // orMore is e with whatever o asks more for.
 func (e entry) orMore(o entry) entry {
 	for _, r := range []rates{o.base, o.step} {
-		e.base.input, e.base.output = max(e.base.input, r.input), max(e.base.output, r.output)
-		e.base.write5m, e.base.write1h = max(e.base.write5m, r.write5m), max(e.base.write1h, r.write1h)
-		e.base.read = max(e.base.read, r.read)
+		e.base = e.base.orMore(r)
 	}
-	e.fast = rates{
-		max(e.fast.input, o.fast.input, e.base.input), max(e.fast.output, o.fast.output, e.base.output),
-		max(e.fast.write5m, o.fast.write5m, e.base.write5m), max(e.fast.write1h, o.fast.write1h, e.base.write1h),
-		max(e.fast.read, o.fast.read, e.base.read),
-	}
+	e.fast = e.fast.orMore(o.fast).orMore(e.base)
 	if o.us.den != 0 && (e.us.den == 0 || o.us.num*e.us.den > e.us.num*o.us.den) {
 		e.us = o.us
 	}
@@ -237,14 +231,34 @@ func (t *Table) Cost(model string, at time.Time, u call.Usage) (cost call.USD, k
 	return cost + call.USD(u.Searches)*t.search, known
 }
 
-// Most is what a call of model at a time costs if it has so much input, all of
-// it written to the cache for an hour, and so much output: nothing that it can
-// do costs more, but for web searches.
-func (t *Table) Most(model string, at time.Time, input, output call.Tokens) call.USD {
+// Bound is the most that a call may use.
+type Bound struct {
+	Input    call.Tokens // of any kind; cached or not
+	Output   call.Tokens
+	Searches int64
+	Fast     bool // it may be answered at the prices of speed: fast
+}
+
+// Most is what a call of model at a time costs if it uses all that it may, and
+// all of its input is written to the cache for an hour: nothing costs more,
+// unless a dearer model answers than was asked for.
+func (t *Table) Most(model string, at time.Time, b Bound) call.USD {
 	e, _ := t.at(model, at)
-	dearest := func(of func(rates) call.USD) call.USD { return max(of(e.base), of(e.fast), of(e.step)) }
-	in := dearest(func(r rates) call.USD { return max(r.input, r.write5m, r.write1h) })
-	out := dearest(func(r rates) call.USD { return r.output })
-	cost := call.USD(input)*in + call.USD(output)*out
-	return max(cost, e.us.of(cost))
+	dearest := e.base
+	if e.above > 0 && b.Input > e.above {
+		dearest = dearest.orMore(e.step)
+	}
+	if b.Fast {
+		dearest = dearest.orMore(e.fast)
+	}
+	in := max(dearest.input, dearest.write5m, dearest.write1h, dearest.read)
+	cost := call.USD(b.Input)*in + call.USD(b.Output)*dearest.output
+	return max(cost, e.us.of(cost)) + call.USD(b.Searches)*t.search
+}
+
+func (r rates) orMore(o rates) rates {
+	return rates{
+		max(r.input, o.input), max(r.output, o.output), max(r.write5m, o.write5m),
+		max(r.write1h, o.write1h), max(r.read, o.read),
+	}
 }

@@ -66,18 +66,19 @@ func TestUnknownModelsCostTheMost(t *testing.T) {
 // TestMostIsNeverExceeded: no call costs more than what was reserved for it.
 func TestMostIsNeverExceeded(t *testing.T) {
 	table, rnd := price.Builtin(), rand.New(rand.NewPCG(1, 2))
-	models := []string{"claude-haiku-5-5", "claude-opus-5-5", "claude-opus-4-6", "claude-fable-5", "nobody-knows"}
+	models := []string{"claude-haiku-5-5", "claude-sonnet-5-5-20260928", "claude-opus-5-5", "claude-opus-4-6", "claude-fable-5", "nobody-knows"}
 	for range 10_000 {
 		input, output := call.Tokens(rnd.IntN(300_000)), call.Tokens(rnd.IntN(100_000))
 		read := call.Tokens(rnd.Int64N(int64(input) + 1))
 		write := call.Tokens(rnd.Int64N(int64(input-read) + 1))
 		u := call.Usage{
 			Input: input - read - write, CacheRead: read, CacheWrite: write, HourWrite: call.Tokens(rnd.Int64N(int64(write) + 1)),
-			Output: output, Fast: rnd.IntN(3) == 0, US: rnd.IntN(3) == 0, Batch: rnd.IntN(3) == 0,
+			Output: output, Fast: rnd.IntN(3) == 0, US: rnd.IntN(3) == 0, Batch: rnd.IntN(3) == 0, Searches: rnd.Int64N(4),
 		}
+		bound := price.Bound{Input: input, Output: output, Searches: u.Searches + rnd.Int64N(2), Fast: u.Fast || rnd.IntN(2) == 0}
 		model := models[rnd.IntN(len(models))]
 		cost, _ := table.Cost(model, november, u)
-		if most := table.Most(model, november, input, output); cost > most {
+		if most := table.Most(model, november, bound); cost > most {
 			t.Fatalf("%s %+v costs %s, but at most %s was foreseen", model, u, cost, most)
 		}
 	}

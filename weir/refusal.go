@@ -34,7 +34,7 @@ type details struct {
 
 type facts struct {
 	Scope   string  `json:"scope"` // temporary, account, request or gateway
-	Limit   *string `json:"limit"` // the limiter, or null
+	Limit   *string `json:"limit"` // the limiter or budget, or null
 	RetryAt *string `json:"retry_at"`
 	Who     string  `json:"who"` // who can change it: wait, you, admin or anthropic
 	Hint    string  `json:"hint"`
@@ -65,6 +65,9 @@ func refuse(now time.Time, c *call.Call, r *call.Refusal) refused {
 	if r.Need > 0 || r.Reason == call.TimedOut {
 		name := r.Limiter.String()
 		e.Error.Details.Weir.Limit = &name
+	}
+	if r.Budget != nil {
+		e.Error.Details.Weir.Limit = &r.Budget.Name
 	}
 	if r.RetryIn > 0 {
 		at := now.Add(r.RetryIn).UTC().Truncate(time.Second).Format(time.RFC3339)
@@ -118,6 +121,8 @@ func termsOf(r *call.Refusal) terms {
 		return terms{status: http.StatusGatewayTimeout, kind: "timeout_error", scope: "temporary", who: "wait", waits: true}
 	case call.RuleRefused:
 		return terms{status: http.StatusTooManyRequests, kind: "rate_limit_error", scope: "gateway", who: "wait", waits: true}
+	case call.BudgetSpent:
+		return terms{status: http.StatusTooManyRequests, kind: "rate_limit_error", scope: "gateway", who: "admin", waits: r.RetryIn > 0}
 	case call.TimedOut, call.UpstreamDown:
 		return late(r)
 	case call.Draining:

@@ -60,6 +60,8 @@ func promised(r call.Reason, v call.Verdict) promise {
 		return quota
 	case call.BatchRunning:
 		return promise{504, "timeout_error", "temporary", "wait", true}
+	case call.BudgetSpent:
+		return promise{429, "rate_limit_error", "gateway", "admin", true}
 	case call.RuleRefused:
 		return promise{429, "rate_limit_error", "gateway", "wait", true}
 	case call.Draining:
@@ -96,7 +98,11 @@ func TestClientsObeyRefusals(t *testing.T) {
 					Reason: reason, RetryIn: in, Verdict: v, Need: 5000, Limit: 1000, Waited: time.Minute,
 					Detail: "detail", Cause: errors.New("cause"),
 				}
+				want := want
 				t.Run(fmt.Sprintf("%v-%v-%v", reason, v.Kind, in), func(t *testing.T) {
+					if reason == call.BudgetSpent && in <= 0 { // no period has enough for it
+						want.back = false
+					}
 					checkPromise(t, refuse(now, &call.Call{ID: "weir_1", Lang: "en"}, r), want, in)
 				})
 			}

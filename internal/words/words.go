@@ -5,6 +5,7 @@
 package words
 
 import (
+	"cmp"
 	"crypto/tls"
 	"embed"
 	"errors"
@@ -95,6 +96,8 @@ func idOf(r *call.Refusal) string {
 		if r.Limit <= 0 {
 			return "request_exceeds_unknown_quota"
 		}
+	case call.BudgetSpent:
+		return shortageID(r)
 	case call.ClientGone, call.NotReplayable:
 		return call.InternalFailure.String()
 	}
@@ -138,7 +141,7 @@ func (s speaker) blanks(r *call.Refusal) map[string]string {
 	if r.Reason >= call.ClientGone {
 		detail = r.Error() // a defect is told as it is, for whoever mends it
 	}
-	return map[string]string{
+	blanks := map[string]string{
 		"Detail":    detail,
 		"Need":      s.numbers.Sprint(int64(r.Need)),
 		"Limit":     s.numbers.Sprint(int64(r.Limit)),
@@ -149,6 +152,10 @@ func (s speaker) blanks(r *call.Refusal) map[string]string {
 		"Until":     s.until(r.Verdict.Until),
 		"Meanwhile": s.say("part.meanwhile", nil),
 	}
+	if r.Reason == call.BudgetSpent {
+		s.shortage(cmp.Or(r.Budget, &call.Shortage{}), blanks)
+	}
+	return blanks
 }
 
 func (s speaker) again(in time.Duration) string {

@@ -22,13 +22,20 @@ type MoneyRow struct {
 	Cost     USD    `json:"cost_usd"`
 }
 
-// BudgetReport is one budget and how far it is used.
+// BudgetReport is one budget, or one subject's purse of it, and how far it is
+// used.
 type BudgetReport struct {
-	Name    string     `json:"name"`
-	Limit   USD        `json:"limit_usd"`
-	Spent   USD        `json:"spent_usd"`
-	Share   float64    `json:"share"`              // spent of the limit
-	ResetAt *time.Time `json:"reset_at,omitempty"` // nil: never by itself
+	Name     string     `json:"name"`
+	Subject  string     `json:"subject,omitempty"` // whose purse it is: a tenant, token or model
+	Each     string     `json:"each,omitempty"`    // which of these
+	Period   string     `json:"period,omitempty"`  // day, week or month
+	Limit    USD        `json:"limit_usd"`
+	Spent    USD        `json:"spent_usd"`
+	Reserved USD        `json:"reserved_usd"`           // for calls under way, on top of what is spent
+	Share    float64    `json:"share"`                  // spent of the limit
+	Soft     int        `json:"soft_percent,omitempty"` // from where on people are warned; 0: as of all budgets
+	Level    string     `json:"level,omitempty"`        // ok, soft or spent
+	ResetAt  *time.Time `json:"reset_at,omitempty"`     // nil: never by itself
 }
 
 // CacheReport is what the gateway's own cache of answers holds and has saved.

@@ -62,7 +62,7 @@ type Warning struct {
 	Limiter      string `json:"limiter,omitempty"`
 	Key          string `json:"key,omitempty"`    // its name
 	Scope        string `json:"scope,omitempty"`  // of a breaker: host/model; the name of a budget
-	Tenant       string `json:"tenant,omitempty"` // whose budget it is
+	Tenant       string `json:"tenant,omitempty"` // whose budget it is: a tenant, or a token or model
 	Cause        string `json:"cause,omitempty"`  // why: the kind of block, or what is wrong with the upstream
 	Detail       string `json:"detail,omitempty"` // the upstream's own words
 

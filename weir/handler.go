@@ -189,7 +189,7 @@ func (g *Gateway) addOwn(h http.Header, c *call.Call) {
 	if q := quotaHeader(c.Headroom); q != "" && c.Headroom != (call.Headroom{}) {
 		set("Weir-Quota", q)
 	}
-	text := g.concerns(asked{c.Pool, c.Model, c.Tenant, c.Payer})
+	text := g.concerns(asked{c.Pool, c.Model, c.Tenant, c.Client, c.Payer})
 	if c.MaxTokensAsked > 0 {
 		text = join(loweredText(c.MaxTokensAsked, c.MaxTokens), text)
 	}

@@ -14,13 +14,14 @@ type notices struct {
 	list    []call.Warning
 	buckets map[place]string
 	others  map[matter]string
+	budgets bool // some are about budgets
 }
 
 // place is where a call draws its quota.
 type place struct{ organization, group string }
 
 // matter is what else may concern a call: its account or key, the breaker of
-// its model, its tenant's budget.
+// its model, its purse of a budget.
 type matter struct{ kind, name string }
 
 // newNotices returns nil if there are no warnings, which spares every answer
@@ -42,8 +43,8 @@ func newNotices(list []call.Warning) *notices {
 		case call.BreakerOpen:
 			n.others[matter{"breaker", w.Scope}] = text
 		case call.BudgetLow:
-			of := matter{"budget", w.Tenant}
-			n.others[of] = join(n.others[of], text)
+			n.budgets = true
+			n.others[matter{"budget/" + w.Scope, w.Tenant}] = text
 		}
 	}
 	return n
@@ -51,8 +52,8 @@ func newNotices(list []call.Warning) *notices {
 
 // asked is what warnings need to know of a call.
 type asked struct {
-	pool, model, tenant string
-	payer               call.Key // the zero Key: not known
+	pool, model, tenant, client string
+	payer                       call.Key // the zero Key: not known
 }
 
 // concerns is the value of the header weir-warning, or empty.
@@ -70,10 +71,13 @@ func (g *Gateway) concerns(c asked) string {
 	if g.guard != nil {
 		text = join(text, n.others[matter{"breaker", g.guard.scope(c.model, key)}])
 	}
-	if c.tenant != "" {
-		text = join(text, n.others[matter{"budget", c.tenant}])
+	if n.budgets {
+		of := call.Call{Tenant: c.tenant, Client: c.client, Model: c.model}
+		for _, purse := range g.money.Concerned(&of) {
+			text = join(text, n.others[matter{"budget/" + purse[0], purse[1]}])
+		}
 	}
-	return join(text, n.others[matter{"budget", ""}])
+	return text
 }
 
 func join(a, b string) string {

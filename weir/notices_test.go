@@ -30,7 +30,11 @@ func TestHeaderTexts(t *testing.T) {
 // TestWhomWarningsConcern: the header tells callers of their own account, model
 // and tenant, and of nobody else's.
 func TestWhomWarningsConcern(t *testing.T) {
-	g, err := New(WithUpstream("http://api"), WithAPIKey("main", "sk-ant-api03-x"))
+	budget := func(name, each, model string) Budget {
+		return Budget{Name: name, Limit: call.Dollar, Period: "day", Each: each, Model: model}
+	}
+	g, err := New(WithUpstream("http://api"), WithAPIKey("main", "sk-ant-api03-x"),
+		WithBudgets(budget("all", "", ""), budget("each", "tenant", ""), budget("opus", "", "claude-opus-*")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +59,7 @@ func TestWhomWarningsConcern(t *testing.T) {
 		"another-key":       {[]call.Warning{{Kind: call.KeyRefused, Organization: organization, Key: "twin"}}, ""},
 		"workspace":         {[]call.Warning{{Kind: call.AccountDown, Organization: organization, Key: "twin", Cause: "workspace_limit"}}, ""},
 		"breaker":           {[]call.Warning{{Kind: call.BreakerOpen, Scope: "api/claude-haiku-4-5", Cause: "slow"}, {Kind: call.BreakerOpen, Scope: "api/other", Cause: "slow"}}, "breaker open: slow"},
-		"budgets":           {[]call.Warning{{Kind: call.BudgetLow, Left: &left}, {Kind: call.BudgetLow, Tenant: "amber", Left: &left}, {Kind: call.BudgetLow, Tenant: "other", Left: &left}}, "budget at 50%, budget at 50%"},
+		"budgets":           {[]call.Warning{{Kind: call.BudgetLow, Scope: "all", Left: &left}, {Kind: call.BudgetLow, Scope: "each", Tenant: "amber", Left: &left}, {Kind: call.BudgetLow, Scope: "each", Tenant: "other", Left: &left}, {Kind: call.BudgetLow, Scope: "opus", Left: &left}}, "budget at 50%, budget at 50%"},
 		"worst-comes-first": {[]call.Warning{low(organization, group, "requests"), {Kind: call.AccountDown, Organization: organization, Cause: "no_credit"}}, "account blocked: no_credit, requests below 5%"},
 	} {
 		g.warner.active.Store(newNotices(tc.list))

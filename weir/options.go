@@ -10,6 +10,7 @@ import (
 
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/admit"
+	"github.com/weir-gateway/weir/internal/budget"
 	"github.com/weir-gateway/weir/internal/cache"
 	"github.com/weir-gateway/weir/internal/classify"
 	"github.com/weir-gateway/weir/internal/price"
@@ -52,6 +53,8 @@ type settings struct {
 	notifier call.Notifier
 	cache    *cache.Config // nil: none
 	batches  Batches
+	budgets  []budget.Budget
+	leases   call.Leases
 }
 
 // collect applies the options and reports all their faults at once.

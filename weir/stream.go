@@ -56,7 +56,7 @@ func (p *pinger) watch(c *call.Call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lowered = loweredText(c.MaxTokens, p.g.maxTokens.Cap(c))
-	p.id, p.asked = c.ID, asked{c.Pool, c.Model, c.Tenant, p.g.keys.Sure(c)}
+	p.id, p.asked = c.ID, asked{c.Pool, c.Model, c.Tenant, c.Client, p.g.keys.Sure(c)}
 	p.timer = time.AfterFunc(firstPing, p.ping)
 }
 

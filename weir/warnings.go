@@ -97,7 +97,7 @@ func (g *Gateway) warn(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			g.look(ctx, warn.Reading{Quota: g.Quota(), Protection: g.Protection()})
+			g.look(ctx, warn.Reading{Quota: g.Quota(), Protection: g.Protection(), Budgets: g.budgetReadings()})
 		}
 	}
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/weir-gateway/weir/internal/account"
 	"github.com/weir-gateway/weir/internal/admit"
 	"github.com/weir-gateway/weir/internal/batch"
+	"github.com/weir-gateway/weir/internal/budget"
 	"github.com/weir-gateway/weir/internal/cache"
 	"github.com/weir-gateway/weir/internal/classify"
 	"github.com/weir-gateway/weir/internal/estimate"
@@ -65,10 +66,12 @@ type Gateway struct {
 	collector *batch.Collector // nil: none
 	batches   *batch.Store     // nil: none
 	transport *http.Transport  // ours to close; nil if the user brought one
+	money     *budget.Room
 	draining  atomic.Bool
 }
 
-// New builds a gateway. It starts nothing and contacts nobody.
+// New builds a gateway. It starts nothing and contacts nobody but the store of
+// its budgets.
 func New(opts ...Option) (*Gateway, error) {
 	s, err := collect(opts)
 	if err != nil {
@@ -95,6 +98,9 @@ func New(opts ...Option) (*Gateway, error) {
 	outlook := call.Outlook{Wait: g.admission.Expect}
 	if g.guard != nil {
 		outlook.Shut = g.guard.Shut
+	}
+	if err := g.openBudgets(s); err != nil {
+		return nil, err
 	}
 	if err := g.newCache(s.cache, s.log); err != nil {
 		return nil, err
@@ -130,6 +136,7 @@ func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.O
 		Account:  account.New(g.priced, learn, interrupted),
 		Shape:    shape.New(s.fallback, append(steps, &g.maxTokens, shape.Gather{Above: s.streamAbove})...),
 		Budget:   flow.NewBudget(),
+		Money:    g.money,
 	}
 	if g.cache != nil {
 		f.Cache = g.cache
@@ -150,9 +157,10 @@ func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.O
 	return f
 }
 
-// Close gives back idle connections, and closes the cache's stores. Calls under
-// way go on.
+// Close gives back idle connections and what is left of the budgets' leases, and
+// closes the cache's stores. Calls under way go on.
 func (g *Gateway) Close() error {
+	g.closeBudgets()
 	if g.transport != nil {
 		g.transport.CloseIdleConnections()
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/dash"
 	"github.com/weir-gateway/weir/internal/ledger"
+	"github.com/weir-gateway/weir/weir"
 )
 
 // How old the page's money may be: adding it up reads the ledger. A store that
@@ -21,8 +22,9 @@ const (
 	moneyPause  = 15 * time.Second
 )
 
-// moneyOf adds up the running month of a ledger (UTC), for the page.
-func moneyOf(l *ledger.Ledger) func() call.MoneyReport {
+// moneyOf adds up the running month of a ledger (UTC), for the page, and tells
+// of the gateway's budgets.
+func moneyOf(l *ledger.Ledger, g *weir.Gateway) func() call.MoneyReport {
 	var (
 		mu   sync.Mutex // guards last and next
 		last call.MoneyReport
@@ -44,6 +46,7 @@ func moneyOf(l *ledger.Ledger) func() call.MoneyReport {
 				last.At, last.Since = now, first
 			}
 		}
+		last.Budgets = g.Budgets()
 		return last
 	}
 }
@@ -61,8 +64,7 @@ func monthOf(r ledger.Report) call.MoneyReport {
 	byCost := func(a, b call.MoneyRow) int { return compare(b.Cost, a.Cost, a.Name, b.Name) }
 	return call.MoneyReport{
 		Total: *total[""], Tenants: rowsOf(tenants, byCost), Models: rowsOf(models, byCost),
-		Days:    rowsOf(days, func(a, b call.MoneyRow) int { return strings.Compare(b.Name, a.Name) }),
-		Budgets: []call.BudgetReport{},
+		Days: rowsOf(days, func(a, b call.MoneyRow) int { return strings.Compare(b.Name, a.Name) }),
 	}
 }
 

@@ -151,7 +151,7 @@ func (r *reloader) setClients(list []weir.Client) error {
 }
 
 // apply takes over what can change while the gateway runs: the keys, the
-// clients, the prices, the bounds of the cache, whom to warn when, and the
+// clients, the prices, the budgets, the bounds of the cache, whom to warn when, and the
 // policy of max_tokens.
 func (r *reloader) apply(next config.Config) error {
 	if next.Listen != r.now.Listen || next.Admin != r.now.Admin || next.Upstream != r.now.Upstream {
@@ -183,7 +183,7 @@ func (r *reloader) apply(next config.Config) error {
 		return err
 	}
 	r.reloadCache(next.Cache)
-	return errors.Join(r.gateway.SetMaxTokens(maxTokensOf(next)), r.gateway.SetWarnings(warningsOf(next)), r.notifier.Configure(next.Alerts.Every.D(), hooks))
+	return errors.Join(r.gateway.SetBudgets(budgetsOf(next)), r.gateway.SetMaxTokens(maxTokensOf(next)), r.gateway.SetWarnings(warningsOf(next)), r.notifier.Configure(next.Alerts.Every.D(), hooks))
 }
 
 // resolveKeys reads the secrets of all keys and reports every fault.

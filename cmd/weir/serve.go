@@ -113,6 +113,7 @@ func newGateway(c config.Config, e env, log *slog.Logger, more ...weir.Option) (
 		weir.WithMaxTokens(maxTokensOf(c)), weir.WithStreamAbove(c.Retry.StreamAbove),
 		weir.WithPatience(weir.Patience{Begin: c.Retry.FirstToken.D(), Silence: c.Retry.Silence.D(), Whole: c.Retry.Whole.D()}),
 	}
+	opts = append(opts, weir.WithBudgets(budgetsOf(c)...))
 	for model, chain := range c.Degrade.Fallback {
 		opts = append(opts, weir.WithFallback(model, chain...))
 	}

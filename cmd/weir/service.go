@@ -81,6 +81,11 @@ func (s *service) build(ctx context.Context) error {
 	if why := notCollected(s.config); why != "" {
 		s.log.Warn("queue.batches.collect is off", "cause", why)
 	}
+	leases, err := s.openLeases()
+	if err != nil {
+		return err
+	}
+	opts = append(opts, leases...)
 	if s.gateway, err = newGateway(s.config, s.env, s.log, opts...); err != nil {
 		return err
 	}
@@ -104,7 +109,7 @@ func (s *service) openPlanes(context.Context) error {
 	if err != nil {
 		return err
 	}
-	source.Closing, source.Warning, source.Money, source.Usage = s.closing, warnings(s.rules.warning, s.ledger.Warning), moneyOf(s.ledger), usageOf(s.ledger)
+	source.Closing, source.Warning, source.Money, source.Usage = s.closing, warnings(s.rules.warning, s.ledger.Warning), moneyOf(s.ledger, s.gateway), usageOf(s.ledger)
 	s.page = dash.New(source)
 	admin, err := adminServerOf(s.config, s.page)
 	if err != nil {

@@ -44,6 +44,9 @@ func (h *hold) Reject(now time.Time, l call.Limits, v call.Verdict) bool {
 // until enough of them have ended, and returns none: c is to go through
 // admission again. A refusal has ended the permit, too.
 func (r *Room) Reserve(ctx context.Context, c *call.Call, permit *call.Permit) (*call.Permit, error) {
+	if r.idle.Load() {
+		return permit, nil
+	}
 	h := r.newHold(c, permit)
 	for {
 		now := time.Now()
@@ -76,12 +79,15 @@ func (r *Room) Reserve(ctx context.Context, c *call.Call, permit *call.Permit) (
 // Spare does what Reserve does for an attempt that does not wait: it returns
 // nil, and ends the permit, where there is not enough at hand.
 func (r *Room) Spare(c *call.Call, permit *call.Permit) *call.Permit {
+	if r.idle.Load() {
+		return permit
+	}
 	h, now := r.newHold(c, permit), time.Now()
 	r.mu.Lock()
 	s := r.try(now, c, h, false)
 	r.mu.Unlock()
 	switch {
-	case s != (state{}):
+	case s.refusal != nil || s.waiter != nil || s.lender != nil:
 		permit.Release(now)
 		return nil
 	case len(h.purses) == 0:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
@@ -28,6 +29,7 @@ type Room struct {
 	log    *slog.Logger
 
 	background sync.WaitGroup // what talks to the store beside calls
+	idle       atomic.Bool    // there are no budgets
 
 	mu       sync.Mutex // guards the rest; not held while the store is asked
 	watches  []*watch
@@ -88,6 +90,7 @@ func (r *Room) Configure(list []Budget) error {
 		b.Zone = cmp.Or(b.Zone, time.UTC)
 		r.watches[i] = &watch{Budget: b}
 	}
+	r.idle.Store(len(list) == 0)
 	for key, p := range r.purses {
 		if w := r.watchOf(key); w != nil {
 			p.limit = w.Limit
@@ -166,6 +169,9 @@ func (r *Room) purseOf(w *watch, subject string) *purse {
 // Check refuses a call whose money is spent, or that could cost more than what
 // is left, so that it need not wait for that.
 func (r *Room) Check(now time.Time, c *call.Call) error {
+	if r.idle.Load() {
+		return nil
+	}
 	amount := r.prices.Most(c.Model, c.Received, boundOf(c))
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -210,6 +216,9 @@ func (p *purse) refusal(now time.Time, c *call.Call, amount call.USD) *call.Refu
 
 // Tight reports whether a budget asks for a cheaper model.
 func (r *Room) Tight(now time.Time, c *call.Call) bool {
+	if r.idle.Load() {
+		return false
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, w := range r.watches {
@@ -229,9 +238,11 @@ func (r *Room) Tight(now time.Time, c *call.Call) bool {
 // Close gives back what was leased and not spent. Attempts that end later are
 // booked as well as they can be.
 func (r *Room) Close(ctx context.Context) {
-	r.background.Wait()
 	r.mu.Lock()
 	r.closed = true
+	r.mu.Unlock()
+	r.background.Wait()
+	r.mu.Lock()
 	back := map[*purse]call.USD{}
 	for _, p := range r.purses {
 		if free := p.free(); free > 0 {

@@ -33,6 +33,7 @@ type Config struct {
 	Cache   *Cache   `yaml:"cache,omitempty" jsonschema:"description=answers that are kept to be given again, and marks for the upstream's prompt cache; none: neither"`
 	Alerts  Alerts   `yaml:"alerts"`
 	Ledger  Ledger   `yaml:"ledger,omitempty"`
+	Budgets []Budget `yaml:"budgets,omitempty" jsonschema:"description=sums of money that calls are held to; a call draws on each one that watches it"`
 
 	// LocalTokens says that the data folder has client tokens as well; whoever
 	// has looked sets it.
@@ -207,6 +208,7 @@ func (c *Config) Validate() []schema.Fault {
 	c.Cache.validate(add)
 	c.Alerts.validate(add)
 	c.Ledger.validate(add)
+	c.validateBudgets(add)
 	return faults
 }
 

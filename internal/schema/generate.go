@@ -29,6 +29,14 @@ func Generate(v any) ([]byte, error) {
 // is here and not a method of them so that no exported type carries another
 // module's types.
 func special(t reflect.Type) *jsonschema.Schema {
+	if t == reflect.TypeFor[Amount]() {
+		return &jsonschema.Schema{ // a number or a string
+			Title:    "amount of dollars",
+			Pattern:  `^[0-9]+(\.[0-9]{1,12})?$`,
+			Minimum:  "0",
+			Examples: []any{50, "12.50"},
+		}
+	}
 	if t != reflect.TypeFor[Duration]() {
 		return nil
 	}

@@ -76,11 +76,12 @@ func (w *Watch) breaker(now time.Time, b *call.BreakerReport) {
 
 // budget looks at one budget.
 func (w *Watch) budget(now time.Time, rules Rules, b *Budget) {
-	if b.Limit <= 0 || rules.Budget < 0 {
+	threshold := cmp.Or(b.Soft, rules.Budget)
+	if b.Limit <= 0 || threshold < 0 {
 		return
 	}
-	id := string(call.BudgetLow) + "/" + b.Name + "/" + b.Tenant
-	spent, due, all := b.Spent/b.Limit, float64(rules.Budget)/100, 1.0
+	id := string(call.BudgetLow) + "/" + b.Name + "/" + b.Subject
+	spent, due, all := b.Spent/b.Limit, float64(threshold)/100, 1.0
 	if m := w.matters[id]; m != nil {
 		due -= margin
 		if m.warning.Level == call.Critical {
@@ -92,8 +93,8 @@ func (w *Watch) budget(now time.Time, rules Rules, b *Budget) {
 	}
 	left := max(0, 1-spent)
 	next := call.Warning{
-		ID: id, Kind: call.BudgetLow, Level: call.Urgent, Scope: b.Name, Tenant: b.Tenant,
-		Threshold: rules.Budget, Left: &left,
+		ID: id, Kind: call.BudgetLow, Level: call.Urgent, Scope: b.Name, Tenant: b.Subject,
+		Threshold: threshold, Left: &left,
 	}
 	if spent >= all {
 		next.Level = call.Critical

@@ -58,11 +58,12 @@ func (r Rules) Complete() (Rules, error) {
 
 // Budget is the state of one sum of money.
 type Budget struct {
-	Name   string
-	Tenant string // whose it is; empty: everybody's
-	Spent  float64
-	Limit  float64
-	Until  time.Time // when it starts anew; zero: never
+	Name    string
+	Subject string // the tenant, token or model whose it is; empty: everybody's
+	Soft    int    // percent from which on it is due; 0: as the rules say
+	Spent   float64
+	Limit   float64
+	Until   time.Time // when it starts anew; zero: never
 }
 
 // Reading is what a watch looks at.

@@ -179,7 +179,7 @@ func breaker(state string) warn.Reading {
 }
 
 func spent(share float64) warn.Reading {
-	return warn.Reading{Budgets: []warn.Budget{{Name: "month", Tenant: "amber", Spent: share * 50, Limit: 50, Until: start.Add(time.Hour)}}}
+	return warn.Reading{Budgets: []warn.Budget{{Name: "month", Subject: "amber", Spent: share * 50, Limit: 50, Until: start.Add(time.Hour)}}}
 }
 
 func TestOtherMatters(t *testing.T) {

@@ -163,10 +163,11 @@ const (
 	tidyAt   = 100 * time.Millisecond
 )
 
-// lease draws money from the store, or waits for somebody else who does.
+// lease draws a slice from the store, or waits for somebody else who does. It
+// draws one at a time, so that no more than that is lost in a crash beside what
+// is set aside.
 func (r *Room) lease(ctx context.Context, p *purse, need call.USD) error {
 	r.mu.Lock()
-	p.wanted += need
 	if asking := p.asking; asking != nil {
 		r.mu.Unlock()
 		select {
@@ -178,8 +179,7 @@ func (r *Room) lease(ctx context.Context, p *purse, need call.USD) error {
 	}
 	asking := make(chan struct{})
 	p.asking = asking
-	want, limit := max(p.slice(), p.wanted-max(p.free(), 0)), p.limit
-	p.wanted = 0
+	want, limit := max(p.slice(), need-max(p.free(), 0)), p.limit
 	r.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askFor)

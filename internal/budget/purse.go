@@ -19,7 +19,6 @@ type purse struct {
 
 	asked   time.Time     // when that was
 	asking  chan struct{} // closed when the lease that is being asked for has come; nil: none is
-	wanted  call.USD      // by the calls that wait for the next lease
 	tidying bool          // somebody gives back what is too much
 
 	queue []*waiter // who waits for the settlement of others, by age

@@ -112,3 +112,24 @@ func (g *Gateway) budgetReadings() []warn.Budget {
 	}
 	return list
 }
+
+// budgets puts down how far the budgets are used: names are the operator's, whose
+// purse it is stays unsaid.
+func (r *reports) budgets(s sheet) {
+	used := map[string]float64{}
+	for _, b := range r.g.Budgets() {
+		if share, seen := used[b.Name]; seen && share >= b.Share {
+			continue
+		}
+		used[b.Name] = b.Share
+		s.set(descBudgetLimit, dollars(b.Limit), b.Name)
+		s.set(descBudgetSpent, dollars(b.Spent), b.Name)
+		s.set(descBudgetReserved, dollars(b.Reserved), b.Name)
+		s.set(descBudgetUsed, b.Share, b.Name)
+	}
+	for name, n := range r.g.money.Refused() {
+		s.set(descBudgetRefused, float64(n), name)
+	}
+}
+
+func dollars(u call.USD) float64 { return float64(u) / float64(call.Dollar) }

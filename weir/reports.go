@@ -27,30 +27,35 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 // The descriptions of what reports collects.
 var (
-	descReady     = desc("weir_ready", "1 while the gateway takes calls, 0 while it drains.")
-	descLimit     = desc("weir_quota_limit", "The limit per minute, also the bucket's capacity.", bucketLabels...)
-	descRemaining = desc("weir_quota_remaining", "The believed level of the bucket; negative while in debt.", bucketLabels...)
-	descLow       = desc("weir_quota_low", "The lower end of the belief.", bucketLabels...)
-	descHigh      = desc("weir_quota_high", "The upper end of the belief.", bucketLabels...)
-	descReserved  = desc("weir_quota_reserved", "Promised to calls that are not settled yet.", bucketLabels...)
-	descHeadroom  = desc("weir_quota_headroom_ratio", "The believed share left, from 0 to 1.", bucketLabels...)
-	descWaiting   = desc("weir_queue_waiting", "Calls that wait.", "organization", "group", "class")
-	descOldest    = desc("weir_queue_oldest_seconds", "How long the one that waits longest has waited.", laneLabels...)
-	descBytes     = desc("weir_queue_bytes", "Bodies of waiting calls, held in memory.")
-	descInFlight  = desc("weir_in_flight", "Calls under way to the upstream.", laneLabels...)
-	descSurprises = desc("weir_upstream_429_total", "429s that the quota model did not foresee: defects of the model.")
-	descBlocked   = desc("weir_key_blocked", "1 while a key or its organization cannot pay.", "name")
-	descBreaker   = desc("weir_breaker_state", "0 closed, 1 half-open, 2 open; only of what has ever opened.", "scope")
-	descChanges   = desc("weir_breaker_changes_total", "How often the breaker went to that state.", "scope", "to")
-	descWarnings  = desc("weir_warnings", "Active warnings.", "kind", "level")
-	descWebhooks  = desc("weir_webhook_total", "Messages to webhooks, by what came of them.", "hook", "outcome")
-	descBooked    = desc("weir_ledger_records_total", "Attempts that were written down: booked in the journal, carried into the store, or lost.", "fate")
-	descJournal   = desc("weir_ledger_journal_bytes", "What the ledger's store has not taken yet.")
-	descBehind    = desc("weir_ledger_behind_seconds", "Age of the oldest record that the ledger's store lacks.")
-	descApart     = desc("weir_ledger_difference_usd", "What the upstream's reports charge for the latest whole day more than the ledger has booked; and, of all models, whichever way they differ.", "of")
-	descCollected = desc("weir_collected_requests", "Calls that were taken for Message Batches, by how far they are.", "state")
-	descBatches   = desc("weir_collected_batches", "Message Batches of the gateway's own that have not ended.")
-	descRefused   = desc("weir_rule_refused_total", "Calls that a rule of protection has refused since it was loaded.", "rule", "kind")
+	descReady          = desc("weir_ready", "1 while the gateway takes calls, 0 while it drains.")
+	descLimit          = desc("weir_quota_limit", "The limit per minute, also the bucket's capacity.", bucketLabels...)
+	descRemaining      = desc("weir_quota_remaining", "The believed level of the bucket; negative while in debt.", bucketLabels...)
+	descLow            = desc("weir_quota_low", "The lower end of the belief.", bucketLabels...)
+	descHigh           = desc("weir_quota_high", "The upper end of the belief.", bucketLabels...)
+	descReserved       = desc("weir_quota_reserved", "Promised to calls that are not settled yet.", bucketLabels...)
+	descHeadroom       = desc("weir_quota_headroom_ratio", "The believed share left, from 0 to 1.", bucketLabels...)
+	descWaiting        = desc("weir_queue_waiting", "Calls that wait.", "organization", "group", "class")
+	descOldest         = desc("weir_queue_oldest_seconds", "How long the one that waits longest has waited.", laneLabels...)
+	descBytes          = desc("weir_queue_bytes", "Bodies of waiting calls, held in memory.")
+	descInFlight       = desc("weir_in_flight", "Calls under way to the upstream.", laneLabels...)
+	descSurprises      = desc("weir_upstream_429_total", "429s that the quota model did not foresee: defects of the model.")
+	descBlocked        = desc("weir_key_blocked", "1 while a key or its organization cannot pay.", "name")
+	descBreaker        = desc("weir_breaker_state", "0 closed, 1 half-open, 2 open; only of what has ever opened.", "scope")
+	descChanges        = desc("weir_breaker_changes_total", "How often the breaker went to that state.", "scope", "to")
+	descWarnings       = desc("weir_warnings", "Active warnings.", "kind", "level")
+	descWebhooks       = desc("weir_webhook_total", "Messages to webhooks, by what came of them.", "hook", "outcome")
+	descBooked         = desc("weir_ledger_records_total", "Attempts that were written down: booked in the journal, carried into the store, or lost.", "fate")
+	descJournal        = desc("weir_ledger_journal_bytes", "What the ledger's store has not taken yet.")
+	descBehind         = desc("weir_ledger_behind_seconds", "Age of the oldest record that the ledger's store lacks.")
+	descApart          = desc("weir_ledger_difference_usd", "What the upstream's reports charge for the latest whole day more than the ledger has booked; and, of all models, whichever way they differ.", "of")
+	descCollected      = desc("weir_collected_requests", "Calls that were taken for Message Batches, by how far they are.", "state")
+	descBatches        = desc("weir_collected_batches", "Message Batches of the gateway's own that have not ended.")
+	descRefused        = desc("weir_rule_refused_total", "Calls that a rule of protection has refused since it was loaded.", "rule", "kind")
+	descBudgetLimit    = desc("weir_budget_limit_usd", "The limit of a budget, for each period.", "budget")
+	descBudgetSpent    = desc("weir_budget_spent_usd", "What is spent of it in this period; of the tenant, token or model that has used most, where each has its own.", "budget")
+	descBudgetReserved = desc("weir_budget_reserved_usd", "What is set aside of the same for calls under way, at their worst.", "budget")
+	descBudgetUsed     = desc("weir_budget_used_ratio", "What is spent of the limit, from 0.", "budget")
+	descBudgetRefused  = desc("weir_budget_refused_total", "Calls that were refused because a budget had not enough left for them.", "budget")
 )
 
 // Describe implements [prometheus.Collector].
@@ -58,7 +63,8 @@ func (r *reports) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descReady, descLimit, descRemaining, descLow, descHigh, descReserved, descHeadroom, descWaiting,
 		descOldest, descBytes, descInFlight, descSurprises, descBlocked, descBreaker, descChanges, descWarnings,
-		descWebhooks, descRefused, descBooked, descJournal, descBehind,
+		descWebhooks, descRefused, descBudgetLimit, descBudgetSpent, descBudgetReserved, descBudgetUsed, descBudgetRefused,
+		descBooked, descJournal, descBehind,
 		descApart,
 		descCollected, descBatches,
 	} {
@@ -87,6 +93,7 @@ func (r *reports) Collect(ch chan<- prometheus.Metric) {
 	r.protection(s)
 	r.warnings(s)
 	r.collected(s)
+	r.budgets(s)
 	s.add(descSurprises, float64(r.g.admission.Surprises()))
 	r.ledger(s)
 	s.send(ch)
@@ -223,7 +230,7 @@ func (s sheet) send(ch chan<- prometheus.Metric) {
 	for d, cells := range s {
 		kind := prometheus.GaugeValue
 		switch d {
-		case descSurprises, descChanges, descRefused, descWebhooks, descBooked:
+		case descSurprises, descChanges, descRefused, descWebhooks, descBooked, descBudgetRefused:
 			kind = prometheus.CounterValue
 		}
 		for _, c := range cells {

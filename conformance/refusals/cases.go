@@ -304,8 +304,21 @@ func gatewayCases() []Case {
 	ruled := func(d time.Duration) state {
 		return state{api: sim.Config{Limits: plenty}, options: []weir.Option{weir.WithProtection(ruleFor(d))}}
 	}
+	limited := func(dollars call.USD, prime func(*House) error) state {
+		return state{
+			api: sim.Config{Limits: plenty}, prime: prime,
+			options: []weir.Option{weir.WithBudgets(weir.Budget{Name: "team", Limit: dollars, Period: "month"})},
+		}
+	}
+	spent := Expect{Status: 429, Type: "rate_limit_error", Code: "budget_spent", Own: true}
 	return []Case{
 		{
+			Name: "budget spent", When: "what is left of a budget of money is less than the call may cost",
+			Expect: spent, state: limited(call.Dollar, sent(200, "X-Sim-Output-Tokens", "40000")),
+		}, {
+			Name: "budget too small", When: "the call may cost more than a whole budget of money",
+			Expect: spent, state: limited(call.Dollar/1_000_000, nil),
+		}, {
 			Name: "refused by a rule", When: "of the gateway's own protection, for a second",
 			Expect: Expect{Status: 429, Type: "rate_limit_error", Code: "refused_by_rule", Own: true, RetryAfter: 1}, state: ruled(time.Second),
 		}, {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,8 +43,9 @@ type Room struct {
 // watch is a budget in force.
 type watch struct {
 	Budget
-	start, end time.Time // of the period that was looked at last
-	purses     int       // of that period
+	start, end time.Time         // of the period that was looked at last
+	purses     int               // of that period
+	known      map[string]*purse // by subject, of that period
 }
 
 // Bounds of the purses. Tenants may be invented by callers: those beyond share
@@ -143,7 +145,7 @@ func (r *Room) turn(now time.Time, w *watch) {
 		return
 	}
 	w.start, w.end = w.Period.span(now, w.Zone)
-	w.start, w.end, w.purses = w.start.UTC(), w.end.UTC(), 0
+	w.start, w.end, w.purses, w.known = w.start.UTC(), w.end.UTC(), 0, map[string]*purse{}
 	for key, p := range r.purses {
 		if key.Budget == w.Name && key.Start.Equal(w.start) {
 			w.purses++
@@ -154,16 +156,24 @@ func (r *Room) turn(now time.Time, w *watch) {
 	}
 }
 
+// purseOf is the purse of a subject in the present period. The caller holds
+// r.mu.
 func (r *Room) purseOf(w *watch, subject string) *purse {
-	key := call.Purse{Budget: w.Name, Period: string(w.Period), Subject: subject, Start: w.start, End: w.end}
-	if p := r.purses[key]; p != nil {
+	if p := w.known[subject]; p != nil {
 		return p
 	}
-	if w.Each != All && w.purses >= maxPurses {
-		key.Subject = theOthers
+	key := call.Purse{Budget: w.Name, Period: string(w.Period), Subject: subject, Start: w.start, End: w.end}
+	if r.purses[key] == nil {
+		if w.Each != All && w.purses >= maxPurses {
+			key.Subject = theOthers
+		}
+		w.purses++
 	}
-	w.purses++
-	return r.recall(key)
+	p := r.recall(key)
+	if len(w.known) < 2*maxPurses {
+		w.known[strings.Clone(subject)] = p
+	}
+	return p
 }
 
 // Check refuses a call whose money is spent, or that could cost more than what

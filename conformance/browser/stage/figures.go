@@ -162,7 +162,7 @@ func money(now time.Time) call.MoneyReport {
 		Total: call.MoneyRow{Requests: 48_210, Input: 81_400_000, Output: 9_310_000, Cost: cents(39127)},
 		Budgets: []call.BudgetReport{
 			{Name: "all", Limit: cents(50000), Spent: cents(39127), Share: 0.78, ResetAt: &reset},
-			{Name: "batch-import", Limit: cents(12000), Spent: cents(11390), Share: 0.95, ResetAt: &reset},
+			{Name: "batch-import", Soft: 90, Limit: cents(12000), Spent: cents(11390), Share: 0.95, ResetAt: &reset},
 		},
 	}
 	for i, name := range tenants[:4] {

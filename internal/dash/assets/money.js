@@ -49,7 +49,7 @@ export function money(report) {
   node("money-part").hidden = !report;
   if (!report) return;
   text(node("money-total"), t("money.total", { cost: report.total.cost_usd, since: clock(report.since), n: whole(report.total.requests) }));
-  keyed(node("budgets"), report.budgets ?? [], (b) => b.name, buildBudget, updateBudget);
+  keyed(node("budgets"), report.budgets ?? [], (b) => `${b.name}/${b.subject ?? ""}`, buildBudget, updateBudget);
   for (const kind of KINDS) {
     const rows = report[kind] ?? [];
     node(`money-${kind}-part`).hidden = rows.length === 0;
@@ -65,17 +65,20 @@ export function money(report) {
   }
 }
 
+/** title names a budget, and whose share of it this is. */
+const title = (b) => (b.subject ? `${b.name} · ${b.subject}` : b.name);
+
 function buildBudget(b) {
   return make("div", { class: "budget", "data-budget": b.name },
-    make("div", { class: "gauge-head" }, make("span", {}, b.name), make("span")),
-    make("div", { class: "track thin", role: "meter", "aria-label": t("budget.name", { name: b.name }), "aria-valuemin": 0, "aria-valuemax": 100 }, make("div", { class: "sure" })),
+    make("div", { class: "gauge-head" }, make("span", {}, title(b)), make("span")),
+    make("div", { class: "track thin", role: "meter", "aria-label": t("budget.name", { name: title(b) }), "aria-valuemin": 0, "aria-valuemax": 100 }, make("div", { class: "sure" })),
     make("div", { class: "gauge-foot" }, make("span")));
 }
 
 function updateBudget(box, b) {
   const [head, meter, foot] = box.children;
   const percent = Math.min(100, Math.round(100 * b.share));
-  attribute(box, "data-level", b.share >= 1 ? "out" : b.share >= 0.8 ? "low" : "good");
+  attribute(box, "data-level", b.share >= 1 ? "out" : b.share >= (b.soft_percent || 80) / 100 ? "low" : "good");
   text(head.lastChild, t("budget.spent", { spent: b.spent_usd, limit: b.limit_usd, percent }));
   attribute(meter, "aria-valuenow", percent);
   const bar = meter.firstChild;

@@ -2,7 +2,7 @@
 # and runs every check. The parts can be run one by one.
 parts := setup build vet lint unit conformance docs browser newcomer streamlit prometheus fuzz demo
 
-.PHONY: test help bench-quota bench-prompts bench-proxy prove-batch $(parts)
+.PHONY: test help bench-quota bench-prompts bench-proxy prove-batch prove-budgets $(parts)
 
 # The Streamlit tests wait most of the time, so others run beside them; the browser's measure, and run alone.
 test: ## every check, from a fresh machine on; the last line counts the tests
@@ -26,6 +26,9 @@ fuzz: ## every fuzz target for a few seconds
 demo: ## the demo: no 429 may get through
 $(parts):
 	@scripts/check.sh $@
+
+prove-budgets: ## 50 rounds of killed gateways over a budget of one dollar
+	WEIR_KILL_ROUNDS=50 go test ./cmd/weir -run TestBudgetOutlivesKills -v -timeout 30m
 
 bench-quota: ## measure every scenario and write docs/benchmarks/quota.md
 	@mkdir -p docs/benchmarks

@@ -43,7 +43,8 @@ func busyHouse(t *testing.T) *house {
 	}, weir.WithAPIKey("main", "sk-ant-api-one"), weir.WithFallback("claude-haiku-4-5", "claude-sonnet-5"),
 		weir.WithProtection(named{{Rule: "tenants", Kind: "hotspot", Resource: "*"}}), weir.WithNotifier(deaf{}), weir.WithLedger(blank{}),
 		weir.WithCache(weir.Cache{Folder: t.TempDir(), Disk: true}),
-		weir.WithBatches(weir.Batches{File: filepath.Join(t.TempDir(), "batches.db"), Collect: true}))
+		weir.WithBatches(weir.Batches{File: filepath.Join(t.TempDir(), "batches.db"), Collect: true}),
+		weir.WithBudgets(weir.Budget{Name: "team", Limit: call.Dollar, Period: "month", Each: "tenant"}))
 	t.Cleanup(func() { h.gateway.Close() })
 	running(t, h.gateway)
 	h.post(t, request)

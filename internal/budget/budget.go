@@ -4,7 +4,7 @@
 // books what it did cost when it has ended.
 //
 // Money is leased in slices from a durable store before it is set aside (ADR
-// 14): whatever is killed, the store never hands out more than the limit.
+// 19): whatever is killed, the store never hands out more than the limit.
 package budget
 
 import (

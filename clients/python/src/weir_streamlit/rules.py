@@ -30,6 +30,7 @@ _CODES = {
     "bad_gateway_token": "gateway",
     "batch_running": "rate_limit",
     "refused_by_rule": "gateway",
+    "budget_spent": "gateway",
     "draining": "gateway",
     "internal_error": "gateway",
 }

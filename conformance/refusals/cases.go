@@ -304,17 +304,19 @@ func gatewayCases() []Case {
 	ruled := func(d time.Duration) state {
 		return state{api: sim.Config{Limits: plenty}, options: []weir.Option{weir.WithProtection(ruleFor(d))}}
 	}
+	team := func(dollars call.USD) weir.Budget { return weir.Budget{Name: "team", Limit: dollars, Period: "month"} }
 	limited := func(dollars call.USD, prime func(*House) error) state {
-		return state{
-			api: sim.Config{Limits: plenty}, prime: prime,
-			options: []weir.Option{weir.WithBudgets(weir.Budget{Name: "team", Limit: dollars, Period: "month"})},
-		}
+		return state{api: sim.Config{Limits: plenty}, prime: prime, options: []weir.Option{weir.WithBudgets(team(dollars))}}
+	}
+	overspend := func(h *House) error { // 40 cents, of a budget that has ten from then on
+		err := sent(200, "X-Sim-Output-Tokens", "40000")(h)
+		return cmp.Or(err, h.gateway.SetBudgets([]weir.Budget{team(call.Dollar / 10)}))
 	}
 	spent := Expect{Status: 429, Type: "rate_limit_error", Code: "budget_spent", Own: true}
 	return []Case{
 		{
-			Name: "budget spent", When: "what is left of a budget of money is less than the call may cost",
-			Expect: spent, state: limited(call.Dollar, sent(200, "X-Sim-Output-Tokens", "40000")),
+			Name: "budget spent", When: "a budget of money of the gateway's own is used up",
+			Expect: spent, state: limited(call.Dollar, overspend),
 		}, {
 			Name: "budget too small", When: "the call may cost more than a whole budget of money",
 			Expect: spent, state: limited(call.Dollar/1_000_000, nil),

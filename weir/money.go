@@ -47,6 +47,7 @@ func (g *Gateway) SetPrices(p Prices) error {
 	t, err := p.table()
 	if err == nil {
 		g.priced.table.Store(t)
+		g.money.Price(t)
 	}
 	return err
 }

@@ -15,6 +15,7 @@ type hold struct {
 	*call.Permit // to the quota
 
 	room   *Room
+	prices *price.Table // that the money was set aside by
 	purses []*purse
 	amount call.USD
 
@@ -97,9 +98,9 @@ func (r *Room) Spare(c *call.Call, permit *call.Permit) *call.Permit {
 }
 
 func (r *Room) newHold(c *call.Call, permit *call.Permit) *hold {
-	b := boundOf(c)
+	b, prices := boundOf(c), r.prices.Load()
 	return &hold{
-		Permit: permit, room: r, amount: r.prices.Most(c.Model, c.Received, b),
+		Permit: permit, room: r, prices: prices, amount: prices.Most(c.Model, c.Received, b),
 		model: c.Model, begun: c.Received, stream: c.Stream, bound: b,
 	}
 }

@@ -24,8 +24,9 @@ type Config struct {
 
 // Room sets money aside and books it. It is safe for concurrent use.
 type Room struct {
+	prices atomic.Pointer[price.Table]
+
 	// Static after New.
-	prices *price.Table
 	leases call.Leases
 	log    *slog.Logger
 
@@ -58,9 +59,10 @@ const (
 // New returns the room, which knows from the store what was leased before.
 func New(ctx context.Context, cfg Config) (*Room, error) {
 	r := &Room{
-		prices: cfg.Prices, leases: cfg.Leases, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
+		leases: cfg.Leases, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
 		purses: map[call.Purse]*purse{}, promised: map[uint64]*promise{}, refused: map[string]uint64{},
 	}
+	r.prices.Store(cfg.Prices)
 	if r.leases == nil {
 		r.leases = NewMemory()
 	}
@@ -101,6 +103,9 @@ func (r *Room) Configure(list []Budget) error {
 	}
 	return nil
 }
+
+// Price replaces the prices, for attempts from now on.
+func (r *Room) Price(t *price.Table) { r.prices.Store(t) }
 
 func (r *Room) watchOf(key call.Purse) *watch {
 	for _, w := range r.watches {
@@ -182,7 +187,7 @@ func (r *Room) Check(now time.Time, c *call.Call) error {
 	if r.idle.Load() {
 		return nil
 	}
-	amount := r.prices.Most(c.Model, c.Received, boundOf(c))
+	amount := r.prices.Load().Most(c.Model, c.Received, boundOf(c))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if no := r.afford(now, c, amount, r.drawn(now, c)); no != nil {

@@ -99,7 +99,7 @@ const (
 // it has said how much that is, and as much output as can have been written.
 func (h *hold) cost(now time.Time, u call.Usage) call.USD {
 	if u.Exact && !u.Unsure {
-		cost, _ := h.room.prices.Cost(modelOf(h, u), h.begun, u)
+		cost, _ := h.prices.Cost(modelOf(h, u), h.begun, u)
 		return cost
 	}
 	output := h.bound.Output
@@ -109,10 +109,10 @@ func (h *hold) cost(now time.Time, u call.Usage) call.USD {
 	if u.Input+u.CacheRead+u.CacheWrite == 0 || h.bound.Searches > 0 {
 		b := h.bound
 		b.Output = max(output, u.Output)
-		return min(h.amount, h.room.prices.Most(h.model, h.begun, b))
+		return min(h.amount, h.prices.Most(h.model, h.begun, b))
 	}
 	u.Output = max(u.Output, output)
-	cost, _ := h.room.prices.Cost(modelOf(h, u), h.begun, u)
+	cost, _ := h.prices.Cost(modelOf(h, u), h.begun, u)
 	return cost
 }
 

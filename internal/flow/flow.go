@@ -91,8 +91,8 @@ type Corridor struct {
 	Account  accountant
 	Budget   *Budget
 	Money    treasurer // nil: none
-	Breaker  breaker // nil: none
-	Hedge    *Hedge  // nil: none
+	Breaker  breaker   // nil: none
+	Hedge    *Hedge    // nil: none
 }
 
 // Do is the whole story of a call. The response's body must be closed. The

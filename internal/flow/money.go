@@ -2,9 +2,7 @@ package flow
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"net"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
@@ -70,21 +68,9 @@ func (f *Corridor) spare(c *call.Call, permit *call.Permit) *call.Permit {
 // free ends the permit of a failed attempt. The upstream charges nothing for an
 // error, but may charge for what it has got and never answered.
 func free(now time.Time, permit *call.Permit, a *call.Answer) {
-	if a.Verdict.Kind == call.Unreachable && mayHaveArrived(a.Cause) {
+	if a.Verdict.Kind == call.Unreachable && !unsent(a.Cause) {
 		permit.Abandon(now)
 		return
 	}
 	permit.Release(now)
-}
-
-// mayHaveArrived reports whether a request that failed so may have been read.
-func mayHaveArrived(err error) bool {
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-		return false
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return false
-	}
-	_, ok := errors.AsType[tls.RecordHeaderError](err)
-	return !ok
 }

@@ -12,10 +12,22 @@ import (
 // budgetsFolder is where the leases of the budgets are in the data folder.
 const budgetsFolder = "budgets"
 
-// openLeases opens what is leased of the budgets. Without a data folder the
-// gateway itself keeps it, as long as it runs: then there is none.
+// openLeases opens what is leased of the budgets: in PostgreSQL, where the
+// ledger is there as well, else in the data folder. Without either the gateway
+// itself keeps it, as long as it runs: then there is none.
 func (s *service) openLeases() ([]weir.Option, error) {
-	if s.config.Data == "" {
+	address, err := postgresOf(s.config, s.env)
+	switch {
+	case err != nil:
+		return nil, err
+	case !address.Empty():
+		leases, err := ledger.OpenSharedLeases(address)
+		if err != nil {
+			return nil, err
+		}
+		s.atEnd(func() { leases.Close() })
+		return []weir.Option{weir.WithBudgetLeases(leases)}, nil
+	case s.config.Data == "":
 		if len(s.config.Budgets) > 0 {
 			s.log.Warn("without a data folder, what is spent of the budgets is forgotten at the next start: give --data")
 		}

@@ -69,6 +69,9 @@ func New(ctx context.Context, cfg Config) (*Room, error) {
 	if err := r.Configure(cfg.Budgets); err != nil {
 		return nil, err
 	}
+	if len(cfg.Budgets) == 0 {
+		return r, nil // what is leased is learned when there are some
+	}
 	known, err := r.leases.Purses(ctx, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("read what is leased of the budgets: %w", err)

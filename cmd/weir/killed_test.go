@@ -23,19 +23,9 @@ import (
 	"github.com/weir-gateway/weir/sim"
 )
 
-// asWeir is set for a child process of the tests that is to be weir itself.
-const asWeir = "WEIR_TEST_AS_WEIR"
-
-// killRounds is how many rounds TestBudgetOutlivesKills plays; make killed plays
-// 50.
+// killRounds is how many rounds TestBudgetOutlivesKills plays; make
+// prove-budgets plays 50.
 const killRounds = "WEIR_KILL_ROUNDS"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asWeir) != "" {
-		main()
-	}
-	os.Exit(m.Run())
-}
 
 const (
 	crowd    = 1000 // concurrent requests of a round
@@ -68,7 +58,7 @@ func (r *round) gateway() (at string, reborn chan struct{}) {
 func (r *round) life(ctx context.Context) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0], "serve", "--config", filepath.Join(r.data, "weir.yaml"), "--data", r.data,
 		"--listen", "127.0.0.1:0", "--admin", "off", "--upstream", r.api)
-	cmd.Env = append(os.Environ(), asWeir+"=1", "ANTHROPIC_API_KEY=sk-ant-api03-pool")
+	cmd.Env = append(os.Environ(), asCommand+"=1", "ANTHROPIC_API_KEY=sk-ant-api03-pool")
 	out, err := cmd.StderrPipe()
 	if err != nil {
 		r.t.Fatal(err)

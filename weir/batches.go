@@ -69,7 +69,8 @@ func (g *Gateway) openBatches(s *settings, book call.Observer) (err error) {
 	g.collector = batch.NewCollector(batch.Config{
 		Store: g.batches, Every: b.Every, Max: b.Max, Keep: b.Keep, Log: s.log,
 		Keys: g.keys.Pool, Book: book.Event, Booked: b.Booked, End: g.corridor.Account.End,
-		Door: func(print string) http.RoundTripper { return backDoor{g, print, s.classify.Own} },
+		Reserve: g.reserveForBatch,
+		Door:    func(print string) http.RoundTripper { return backDoor{g, print, s.classify.Own} },
 	})
 	g.corridor.Collect = g.collector
 	return nil

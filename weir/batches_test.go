@@ -291,3 +291,53 @@ func TestCollectedBatchIsMadeOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestCollectedCallsDrawOnBudgets: money is set aside before a call is written
+// down, and what it has cost is spent when its result is there.
+func TestCollectedCallsDrawOnBudgets(t *testing.T) {
+	inBatches(t, sim.Config{Timing: sim.Timing{Batch: 20 * time.Minute}}, func(k *collecting) {
+		month := weir.Budget{Name: "month", Limit: call.Dollar, Period: "month"}
+		look := func() call.BudgetReport { return k.gateway.Budgets()[0] }
+		if err := k.gateway.SetBudgets([]weir.Budget{month}); err != nil {
+			t.Fatal(err)
+		}
+		answered := make(chan []reply)
+		go func() { answered <- k.all(numbered(1), numbered(2), numbered(3)) }()
+		left := make(chan reply)
+		ctx, leave := context.WithTimeout(k.Context(), 30*time.Second)
+		defer leave()
+		go func() { left <- k.wait(ctx, numbered(4)) }()
+		time.Sleep(20 * time.Second)
+		if b := look(); b.Reserved == 0 || b.Spent != 0 {
+			t.Errorf("while they wait: %+v", b)
+		}
+		before := look().Reserved
+		<-left
+		synctest.Wait()
+		if b := look(); b.Reserved*4 != before*3 {
+			t.Errorf("one of four has left: %v is set aside, it was %v", b.Reserved, before)
+		}
+		var paid call.USD
+		for _, r := range <-answered {
+			if r.status != http.StatusOK {
+				t.Errorf("%+v", r)
+			}
+		}
+		for _, e := range k.paid() {
+			paid += e.Cost
+		}
+		if b := look(); b.Spent != paid || b.Reserved != 0 || paid == 0 {
+			t.Errorf("%v is paid: %+v", paid, b)
+		}
+		month.Limit = paid + 1
+		if err := k.gateway.SetBudgets([]weir.Budget{month}); err != nil {
+			t.Fatal(err)
+		}
+		if r := k.wait(k.Context(), numbered(5)); r.status != http.StatusTooManyRequests || !strings.Contains(r.text, "budget_spent") {
+			t.Errorf("the budget is spent: %+v", r)
+		}
+		if n := k.api.Stats().Batches.Requests; n != 3 {
+			t.Errorf("%d requests are in batches", n)
+		}
+	})
+}

@@ -97,6 +97,37 @@ func (g *Gateway) closeBudgets() {
 	g.money.Close(ctx)
 }
 
+// reserveForBatch sets aside the most that a call can cost, at the price of an
+// ordinary one, and waits as such a one does. It returns nil where no budget
+// watches the call.
+func (g *Gateway) reserveForBatch(ctx context.Context, c *call.Call) (*call.Permit, error) {
+	for {
+		if err := g.money.Check(time.Now(), c); err != nil {
+			return nil, err
+		}
+		free := call.NewPermit(unlimited{})
+		permit, err := g.money.Reserve(ctx, c, free)
+		switch {
+		case err != nil:
+			return nil, err
+		case permit == free:
+			return nil, nil
+		case permit != nil:
+			return permit, nil
+		}
+	}
+}
+
+// unlimited is the account of a permit that draws on no quota.
+type unlimited struct{}
+
+func (unlimited) Observe(time.Time, call.Limits)                   {}
+func (unlimited) Input(time.Time, call.Usage)                      {}
+func (unlimited) Output(time.Time, call.Tokens)                    {}
+func (unlimited) Reject(time.Time, call.Limits, call.Verdict) bool { return false }
+func (unlimited) Settle(time.Time, call.Usage)                     {}
+func (unlimited) Headroom(time.Time) call.Headroom                 { return call.Headroom{} }
+
 // budgetReadings are the budgets as warnings look at them.
 func (g *Gateway) budgetReadings() []warn.Budget {
 	reports := g.Budgets()

@@ -40,8 +40,10 @@ func (k *Collector) book(ctx context.Context) error {
 	batches := map[int64]cutBatch{}
 	for _, a := range list {
 		if a.result.Type != Succeeded || booked[a.id] {
+			k.spend(a.id, call.Usage{Exact: true})
 			continue // errors cost nothing
 		}
+		k.spend(a.id, usageOf(a.result.Raw))
 		b, ok := batches[a.batch]
 		if !ok {
 			if b, err = k.cfg.Store.batch(ctx, a.batch); err != nil {

@@ -155,8 +155,11 @@ func (k *Collector) one(ctx context.Context) (more bool, err error) {
 	}
 	k.mu.Lock()
 	wanted := maps.Clone(k.wanted)
+	k.money.cutting = true
 	k.mu.Unlock()
 	b, body, err := k.cfg.Store.cut(ctx, cutOf{key: key.Print, size: size, wanted: wanted})
+	taken := b.ids
+	defer func() { k.taken(taken) }()
 	if err != nil || b.size == 0 {
 		return false, err
 	}
@@ -175,8 +178,10 @@ func (k *Collector) one(ctx context.Context) (more bool, err error) {
 	case f.Fatal():
 		k.run.broke[key.Print] = time.Now().Add(brokeFor)
 		k.logged(ctx, "a key cannot pay for a batch", err)
+		taken = nil
 		return true, k.uncut(ctx, b) // another may
 	case f.Transient():
+		taken = nil
 		return false, errors.Join(err, k.uncut(ctx, b))
 	}
 	// The API does not want them together: each takes the ordinary way.
@@ -214,6 +219,7 @@ func (k *Collector) free(ctx context.Context, b cutBatch) error {
 	for _, a := range list {
 		err = errors.Join(err, k.cfg.Store.forget(ctx, a.id))
 		k.unwant([]string{a.id})
+		k.spend(a.id, call.Usage{Exact: true})
 		k.settle(a.id, true)
 	}
 	return errors.Join(err, k.cfg.Store.state(ctx, b.number, never))
@@ -242,24 +248,6 @@ func (k *Collector) key() (call.Key, bool) {
 		}
 	}
 	return call.Key{}, false
-}
-
-// Report counts what is collected, for the metrics.
-func (k *Collector) Report(ctx context.Context) (r Report, err error) {
-	c, err := k.cfg.Store.counts(ctx)
-	if err != nil {
-		return r, err
-	}
-	open, err := k.cfg.Store.open(ctx)
-	return Report{Waiting: c.waiting, Queued: c.queued, Ready: c.ready, Batches: len(open)}, err
-}
-
-// Report is how much is collected.
-type Report struct {
-	Waiting int // requests in no batch yet
-	Queued  int // in a batch that has not ended
-	Ready   int // answered, and not delivered
-	Batches int // that have not ended
 }
 
 // poll looks at the batches whose time has come, and says when to do so again.

@@ -37,6 +37,9 @@ type Config struct {
 	// unless the process was killed in between.
 	Book   func(call.Event)
 	Booked func(ctx context.Context, ids []string) (map[string]bool, error)
+	// Reserve sets aside the most that a call can cost, before it is written
+	// down; the permit's end settles that. Nil: nothing is set aside.
+	Reserve func(context.Context, *call.Call) (*call.Permit, error)
 	// End tells that a caller's call has ended.
 	End func(c *call.Call, status int, outcome, reason string)
 }
@@ -52,7 +55,8 @@ type Collector struct {
 	places   map[string]*place
 	wanted   map[string]bool      // in no batch yet, and their callers wait or were told to come again
 	sent     map[string]time.Time // answers on their way to their callers
-	held     int64                // bytes of the bodies of those who wait
+	money    moneys
+	held     int64 // bytes of the bodies of those who wait
 	draining bool
 	limit    int // of requests in the API's queue; 0: not known
 
@@ -82,7 +86,7 @@ const (
 func NewCollector(cfg Config) *Collector {
 	cfg.Every, cfg.Keep = cmp.Or(cfg.Every, defaultEvery), cmp.Or(cfg.Keep, defaultKeep)
 	cfg.Max = min(cmp.Or(cfg.Max, defaultMax), MaxRequests)
-	return &Collector{cfg: cfg, wake: make(chan struct{}, 1), places: map[string]*place{}, wanted: map[string]bool{}, sent: map[string]time.Time{}}
+	return &Collector{cfg: cfg, wake: make(chan struct{}, 1), places: map[string]*place{}, wanted: map[string]bool{}, sent: map[string]time.Time{}, money: moneys{holds: map[string]*call.Permit{}}}
 }
 
 // Collect answers a call by a batch, which takes long, or reports that it is
@@ -95,7 +99,12 @@ func (k *Collector) Collect(ctx context.Context, c *call.Call, sent []byte) (res
 	if err != nil {
 		return nil, false, nil // the API tells best what is wrong with it
 	}
-	id, p, err := k.enter(context.WithoutCancel(ctx), c, pair{sent, params})
+	hold, err := k.reserve(ctx, c)
+	if err != nil {
+		return nil, true, err
+	}
+	defer hold.unused()
+	id, p, err := k.enter(context.WithoutCancel(ctx), c, pair{sent, params}, hold)
 	if err != nil {
 		k.cfg.Log.Error("a call is not collected: the store does not take it", "cause", err)
 	}
@@ -164,7 +173,7 @@ func sameness(c *call.Call, form string, sent []byte) string {
 // enter finds the place of the same request from before, or writes the request
 // down. Where an earlier caller still waits it is another request, unless both
 // have the same idempotency key. It returns no place if there is no room.
-func (k *Collector) enter(ctx context.Context, c *call.Call, body pair) (string, *place, error) {
+func (k *Collector) enter(ctx context.Context, c *call.Call, body pair, hold *reservation) (string, *place, error) {
 	a := ask{
 		id: "weir-" + rand.Text(), keyed: c.Header.Get("Idempotency-Key") != "", tenant: c.Tenant, client: c.Client,
 		model: c.Model, form: formOf(c), body: body.params, at: c.Received,
@@ -185,7 +194,7 @@ func (k *Collector) enter(ctx context.Context, c *call.Call, body pair) (string,
 		if !old.keyed && (sent || p != nil && p.callers > 0) {
 			continue
 		}
-		return old.id, k.join(old, c), nil
+		return old.id, k.join(old, c, hold), nil
 	}
 	if len(k.places) >= maxKept || k.held+int64(len(c.Body)) > maxHeld {
 		return "", nil, nil
@@ -193,11 +202,11 @@ func (k *Collector) enter(ctx context.Context, c *call.Call, body pair) (string,
 	if err := k.cfg.Store.insert(ctx, a); err != nil {
 		return "", nil, err
 	}
-	return a.id, k.join(a, c), nil
+	return a.id, k.join(a, c, hold), nil
 }
 
 // join adds a caller to the place of a request. The lock must be held.
-func (k *Collector) join(a ask, c *call.Call) *place {
+func (k *Collector) join(a ask, c *call.Call, hold *reservation) *place {
 	p := k.places[a.id]
 	if p == nil {
 		p = &place{ready: make(chan struct{})}
@@ -209,6 +218,7 @@ func (k *Collector) join(a ask, c *call.Call) *place {
 	p.callers++
 	k.held += int64(len(c.Body))
 	if a.batch == 0 && a.result.Type == "" {
+		k.money.take(a.id, hold)
 		if k.wanted[a.id] = true; len(k.wanted) >= k.cfg.Max {
 			tell(k.wake)
 		}
@@ -221,8 +231,9 @@ func (k *Collector) join(a ask, c *call.Call) *place {
 func (k *Collector) lose(id string, p *place) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if p.callers == 1 {
+	if p.callers == 1 && k.wanted[id] {
 		delete(k.wanted, id)
+		k.money.forgo(id)
 	}
 }
 

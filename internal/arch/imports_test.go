@@ -24,6 +24,7 @@ var (
 		"internal/load", "internal/notify", "internal/ratelimits", "internal/reconcile", "internal/rules", "internal/sentinel",
 		"internal/share", "internal/tokens", "internal/top", "internal/trace",
 	}
+	tools = []string{"internal/filelock"} // of use to any side room
 	house = join([]string{"call", "internal/flow"}, cellar, rooms, sideRooms)
 )
 
@@ -32,12 +33,14 @@ var (
 // the house yet.
 func mayImport(dir string) (allowed []string, known bool) {
 	switch {
-	case dir == "call", dir == "internal/memnet", dir == "internal/etcdtest", dir == "internal/pgtest", dir == "internal/arch":
+	case dir == "call", dir == "internal/memnet", dir == "internal/etcdtest", dir == "internal/pgtest", dir == "internal/arch", slices.Contains(tools, dir):
 		return nil, true
 	case slices.Contains(cellar, dir), dir == "internal/flow":
 		return []string{"call"}, true
-	case slices.Contains(rooms, dir), slices.Contains(sideRooms, dir):
+	case slices.Contains(rooms, dir):
 		return join([]string{"call"}, cellar), true
+	case slices.Contains(sideRooms, dir):
+		return join([]string{"call"}, cellar, tools), true
 	case dir == "sim":
 		return []string{"internal/schema"}, true
 	case dir == "conformance/refusals": // the house in every state in which it refuses

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/weir-gateway/weir/internal/filelock"
 )
 
 // journal is what a run by batches knows beside its results: which batches it
@@ -60,9 +62,9 @@ type entry struct {
 // openJournal opens a journal, or makes it. It belongs to one process at a
 // time.
 func openJournal(name string) (*journal, error) {
-	f, err := lock(name)
+	f, err := filelock.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	j := &journal{file: f}
 	_, err = mend(f, func(number int, text []byte) error {

@@ -9,6 +9,8 @@ import (
 	"maps"
 	"os"
 	"sync"
+
+	"github.com/weir-gateway/weir/internal/filelock"
 )
 
 // Output is a file of results, each custom_id once. The file is all that need
@@ -28,9 +30,9 @@ type Output struct {
 // OpenOutput opens a file of results, or makes it. A line that a kill has left
 // torn is removed. The file belongs to one process at a time.
 func OpenOutput(name string) (*Output, error) {
-	f, err := lock(name)
+	f, err := filelock.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	o := &Output{file: f, done: map[string]bool{}, kinds: map[string]int{}}
 	if err := o.read(); err != nil {

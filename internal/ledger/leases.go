@@ -46,7 +46,7 @@ func (l *Leases) open(dir string) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if l.lock, err = lock(filepath.Join(dir, "lock")); err != nil {
+	if l.lock, err = lockFolder(dir); err != nil {
 		return err
 	}
 	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(wal)", "synchronous(full)"}, "_txlock": {"immediate"}}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/filelock"
 )
 
 // Config says where the ledger is and how long it remembers.
@@ -71,11 +72,20 @@ func Open(cfg Config) (*Ledger, error) {
 	return l, nil
 }
 
+// lockFolder makes a folder belong to this process until the file is closed.
+func lockFolder(dir string) (*os.File, error) {
+	f, err := filelock.Open(filepath.Join(dir, "lock"))
+	if errors.Is(err, filelock.ErrTaken) {
+		err = errors.New("another Weir is using it: stop that one, or give this one a data folder of its own")
+	}
+	return f, err
+}
+
 func (l *Ledger) open() (err error) {
 	if err := os.MkdirAll(l.cfg.Dir, 0o700); err != nil {
 		return err
 	}
-	if l.lock, err = lock(filepath.Join(l.cfg.Dir, "lock")); err != nil {
+	if l.lock, err = lockFolder(l.cfg.Dir); err != nil {
 		return err
 	}
 	if l.store, err = openStore(l.cfg); err != nil {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package ledger
+package filelock
 
 import (
 	"errors"
@@ -8,9 +8,10 @@ import (
 	"syscall"
 )
 
-// lock makes the folder belong to this process until the file is closed, or the
-// process ends in whatever way.
-func lock(name string) (*os.File, error) {
+// Open opens a file for reading and writing and makes it belong to this process
+// until it is closed, or the process ends in whatever way. It fails with
+// [ErrTaken] where another process has it.
+func Open(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -18,7 +19,7 @@ func lock(name string) (*os.File, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = errors.New("another Weir is using it: stop that one, or give this one a data folder of its own")
+			err = ErrTaken
 		}
 		return nil, err
 	}

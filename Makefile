@@ -2,7 +2,7 @@
 # and runs every check. The parts can be run one by one.
 parts := setup build vet lint unit conformance docs browser newcomer streamlit prometheus fuzz demo
 
-.PHONY: test help bench-quota bench-prompts bench-proxy prove-batch prove-budgets $(parts)
+.PHONY: test help bench-quota bench-prompts bench-proxy prove-batch prove-budgets prove-ledger $(parts)
 
 # The Streamlit tests wait most of the time, so others run beside them; the browser's measure, and run alone.
 test: ## every check, from a fresh machine on; the last line counts the tests
@@ -28,7 +28,10 @@ $(parts):
 	@scripts/check.sh $@
 
 prove-budgets: ## 50 rounds of killed gateways over a budget of one dollar
-	WEIR_KILL_ROUNDS=50 go test ./cmd/weir -run TestBudgetOutlivesKills -v -timeout 30m
+	WEIR_KILL_ROUNDS=50 go test -count=1 ./cmd/weir -run TestBudgetOutlivesKills -v -timeout 30m
+
+prove-ledger: ## 50 killed writers of the ledger, with SQLite and with PostgreSQL
+	WEIR_KILL_ROUNDS=50 go test -count=1 ./internal/ledger -run 'TestKilled|TestPostgresWriterKilled' -v -timeout 30m
 
 bench-quota: ## measure every scenario and write docs/benchmarks/quota.md
 	@mkdir -p docs/benchmarks

@@ -263,13 +263,28 @@ func TestMain(m *testing.M) {
 // there, once, and at most the one call more whose word did not get out, or a
 // part of it: the kernel breaks a write off between two pages.
 func TestKilled(t *testing.T) {
-	dir, rounds := t.TempDir(), 50
+	dir, rounds := t.TempDir(), killRounds(t)
 	booked := killWriters(t, rounds, writeLedger+"="+dir)
 	checkKilled(t, "after the last kill", read(t, dir), booked, rounds)
 	l := open(t, dir)
 	run(t, l)()
 	checkKilled(t, "carried over", l.Reader(), booked, rounds)
 	t.Logf("%d kills, %d calls booked", rounds, booked)
+}
+
+// killRounds is how many writers are killed: 12, or as many as WEIR_KILL_ROUNDS
+// says (make prove-ledger: 50).
+func killRounds(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("WEIR_KILL_ROUNDS")
+	if text == "" {
+		return 12
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // killWriters starts and kills writers, one after another, and returns how many

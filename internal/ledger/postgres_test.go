@@ -142,7 +142,7 @@ func TestPostgresServerKilled(t *testing.T) {
 
 // TestPostgresWriterKilled: as TestKilled, with the store elsewhere.
 func TestPostgresWriterKilled(t *testing.T) {
-	dir, address, rounds := t.TempDir(), pgtest.Database(t), 10
+	dir, address, rounds := t.TempDir(), pgtest.Database(t), killRounds(t)
 	booked := killWriters(t, rounds, writeLedger+"="+dir, writePostgres+"="+address)
 	checkKilled(t, "after the last kill", readPostgres(t, dir, address), booked, rounds)
 	l := openPostgres(t, dir, address)

@@ -120,8 +120,9 @@ func waitCases() []Case {
 		return e
 	}
 	bound := []weir.Option{weir.WithQueueBound(1, 0)}
+	// Slow enough for drain to be over on a busy machine.
 	slowly := func(kind string) sim.Fault {
-		return sim.Fault{Kind: kind, Requests: []int64{1}, Delay: sim.Duration(400 * time.Millisecond)}
+		return sim.Fault{Kind: kind, Requests: []int64{1}, Delay: sim.Duration(time.Second)}
 	}
 	failing := func(kind string) state {
 		api := drained

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -31,7 +32,7 @@ type loadFlags struct {
 type loadPlan struct {
 	target   load.Target
 	workload load.Workload
-	ramp     load.Ramp // no agents: one step of the workload as it is
+	ramp     load.Ramp // no values: one step of the workload as it is
 }
 
 func loadCommand(e env) *cobra.Command {
@@ -63,7 +64,7 @@ Against anything but this machine the requests cost money: that needs
 	fs.IntVar(&f.agents, "agents", 0, "how many agents ask, each again after its answer (default: the scenario's, else 1)")
 	fs.Float64Var(&f.rate, "rate", 0, "requests per second, whether or not answers come back, instead of agents")
 	fs.DurationVar(&f.total, "for", 0, "how long (default: the scenario's, else 30s)")
-	fs.StringVar(&f.ramp, "ramp", "", "steps of agents and their length, such as 1,2,4,8x15s")
+	fs.StringVar(&f.ramp, "ramp", "", "steps and their length, such as 1,2,4,8x15s (agents), or rate=, input= or max_tokens=1000,4000x30s")
 	fs.StringSliceVar(&f.models, "model", nil, "model to ask; give several to ask them by turns")
 	fs.StringVar(&f.client, "client", "", "how the agents retry: none, sdk or python-sdk (default: the scenario's, else sdk)")
 	fs.StringVar(&f.keyEnv, "key-env", "ANTHROPIC_API_KEY", "environment variable that holds the key")
@@ -80,8 +81,8 @@ func (f loadFlags) plan(e env) (loadPlan, error) {
 		r, err := load.ParseRamp(f.ramp)
 		errs = append(errs, wrap("--ramp: %w", err))
 		p.ramp = r
-		if w.Rate > 0 {
-			errs = append(errs, errors.New("--ramp raises the number of agents, so it does not go with a rate"))
+		if w.Rate > 0 && r.By == load.ByAgents {
+			errs = append(errs, errors.New("--ramp raises the number of agents, so it does not go with a rate: use --ramp rate=1,2,4"))
 		}
 	}
 	errs = append(errs, f.checkTarget(), wrap("the workload: %w", w.Validate()))
@@ -155,35 +156,29 @@ func runLoad(ctx context.Context, e env, p loadPlan, asJSON bool) error {
 	if t, ok := p.target.Transport.(*http.Transport); ok {
 		defer t.CloseIdleConnections()
 	}
-	steps := []load.Workload{p.workload}
-	for i, agents := range p.ramp.Agents {
-		w := p.workload
-		w.Agents, w.Duration, w.Stagger = agents, p.ramp.Each, min(w.Stagger, p.ramp.Each/10)
-		w.Seed += uint64(i)
-		steps = append(steps[:i], w)
-	}
-	out := loadResult{Target: target.URL}
-	for _, w := range steps {
+	out := &load.Result{Target: target.URL}
+	for i, w := range p.ramp.Steps(p.workload) {
 		r, err := runStep(ctx, e, target, w, watch)
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
-		out.Steps = append(out.Steps, load.Step{Agents: w.Agents, Report: r})
-		if ctx.Err() != nil {
-			break // interrupted: what there is is printed
-		}
-		if len(p.ramp.Agents) > 0 {
-			if out.Stopped = load.Beyond(out.Steps); out.Stopped != "" {
-				break
-			}
+		step := load.Step{By: cmp.Or(p.ramp.By, load.ByAgents), Value: p.ramp.Value(i, w), Agents: w.Agents, Report: r, Limits: watch.Take()}
+		if !out.Add(step) || ctx.Err() != nil {
+			break // at the knee, or interrupted: what there is is printed
 		}
 	}
-	out.Limits = watch.Limits()
-	out.findKnee()
-	if err := out.print(e.stdout, asJSON); err != nil {
+	out.Finish(p.ramp, watch.Limits())
+	if err := printLoadAs(e.stdout, out, asJSON); err != nil {
 		return err
 	}
-	return out.judge()
+	return judgeLoad(out)
+}
+
+func printLoadAs(w io.Writer, r *load.Result, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, r)
+	}
+	return printLoad(w, r)
 }
 
 // runStep offers w to the target, with a line about it every few seconds.

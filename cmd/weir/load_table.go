@@ -11,40 +11,20 @@ import (
 	"github.com/weir-gateway/weir/internal/load"
 )
 
-// loadResult is what weir load --json prints.
-type loadResult struct {
-	Target  string       `json:"target"`
-	Limits  []load.Limit `json:"limits"` // that the headers told of
-	Steps   []load.Step  `json:"steps"`  // one, without a ramp
-	Stopped string       `json:"stopped,omitempty"`
-	Knee    *int         `json:"knee"` // agents of the last step worth taking; nil: not reached, or no ramp
-
-	// What the limits allow for long. Steps that are short live on what the
-	// buckets have saved, so that the knee may lie beyond it.
-	Sustained float64 `json:"sustained_per_second"`
-	BoundBy   string  `json:"bound_by,omitempty"`
+// printJSON prints v for programs.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }
 
-// findKnee fills in the step before the one that was beyond it, and what the
-// limits allow for long.
-func (r *loadResult) findKnee() {
-	if n := len(r.Steps); r.Stopped != "" && n > 1 {
-		r.Knee = new(r.Steps[n-2].Agents)
-	}
-	r.Sustained, r.BoundBy = load.Sustained(r.Limits, r.Steps[len(r.Steps)-1].Report)
-}
-
-func (r *loadResult) print(w io.Writer, asJSON bool) error {
-	if asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
-	}
+// printLoad prints a run for people.
+func printLoad(w io.Writer, r *load.Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "agents\tasked\tanswered\t429\t529\tfailed\tper second\twait p50\twait max\ttook p50\ttook p95\ttokens in\tout\t")
+	fmt.Fprintln(t, string(r.By)+"\tasked\tanswered\t429\t529\tfailed\tper second\twait p50\twait max\ttook p50\ttook p95\ttokens in\tout\t")
 	for _, s := range r.Steps {
 		x := s.Report
-		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%.2fs\t%.2fs\t%.2fs\t%.2fs\t%d\t%d\t\n", s.Agents, x.Asked, x.OK, x.RateLimited,
+		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%.2fs\t%.2fs\t%.2fs\t%.2fs\t%d\t%d\t\n", s.Value, x.Asked, x.OK, x.RateLimited,
 			x.Overloaded, x.Failed, x.PerSecond, x.Wait.P50, x.Wait.Max, x.Took.P50, x.Took.P95, x.InputTokens, x.OutputTokens)
 	}
 	if err := t.Flush(); err != nil {
@@ -63,19 +43,17 @@ func (r *loadResult) print(w io.Writer, asJSON bool) error {
 	}
 	switch {
 	case r.Knee != nil:
-		fmt.Fprintf(w, "The knee is at %d agents: beyond it %s.\n", *r.Knee, r.Stopped)
+		fmt.Fprintf(w, "The knee is at %d %s: beyond it %s.\n", *r.Knee, r.By, r.Stopped)
 	case r.Stopped != "":
 		fmt.Fprintf(w, "The first step was too much already: %s.\n", r.Stopped)
 	}
 	return nil
 }
 
-// judge fails a run that shows nothing.
-func (r *loadResult) judge() error {
-	for _, s := range r.Steps {
-		if s.Report.OK > 0 {
-			return nil
-		}
+// judgeLoad fails a run that shows nothing.
+func judgeLoad(r *load.Result) error {
+	if r.Answered() {
+		return nil
 	}
 	return hinted{errors.New("no request was answered"), "is something listening at " + r.Target + ", and is the key right?"}
 }

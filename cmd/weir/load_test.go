@@ -34,7 +34,7 @@ func TestLoadAgainstTheSimulator(t *testing.T) {
 	if code != exitOK {
 		t.Fatalf("ended with %d: %s", code, talk)
 	}
-	var r loadResult
+	var r load.Result
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}

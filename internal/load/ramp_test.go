@@ -7,17 +7,19 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/weir-gateway/weir/call"
 )
 
 func TestParseRamp(t *testing.T) {
 	r, err := ParseRamp("1, 2,8x20s")
-	if err != nil || len(r.Agents) != 3 || r.Agents[2] != 8 || r.Each != 20*time.Second {
+	if err != nil || len(r.Values) != 3 || r.Values[2] != 8 || r.By != ByAgents || r.Each != 20*time.Second {
 		t.Errorf("read %+v, %v", r, err)
 	}
 	if r, err := ParseRamp("5"); err != nil || r.Each != defaultStep {
 		t.Errorf("one step: %+v, %v", r, err)
 	}
-	for _, bad := range []string{"", "0", "1,1", "3,2", "1,2x", "1,2x-3s", "1,2xlong", "a"} {
+	for _, bad := range []string{"", "0", "1,1", "3,2", "1,2x", "1,2x-3s", "1,2xlong", "a", "size=1,2", "input=", "agents=1,20000"} {
 		if r, err := ParseRamp(bad); err == nil {
 			t.Errorf("%q was read as %+v", bad, r)
 		}
@@ -26,10 +28,18 @@ func TestParseRamp(t *testing.T) {
 
 func TestBeyond(t *testing.T) {
 	step := func(agents int, perSecond float64) Step {
-		return Step{Agents: agents, Report: Report{OK: 1, PerSecond: perSecond}}
+		return Step{By: ByAgents, Value: agents, Report: Report{OK: 1, PerSecond: perSecond, Took: Quantiles{P95: 1}}}
 	}
 	limited := step(2, 9)
 	limited.Report.Retried = map[int]int{429: 1}
+	slow, failed := step(2, 2), step(2, 2)
+	slow.Report.Took.P95 = 4
+	failed.Report.Failed, failed.Report.Asked = 2, 100
+	sized := func(tokens int, p95 float64) Step {
+		return Step{By: ByInput, Value: tokens, Report: Report{
+			OK: 1, PerSecond: 1, InputTokens: call.Tokens(tokens), Took: Quantiles{P95: p95},
+		}}
+	}
 	for name, tt := range map[string]struct {
 		steps []Step
 		want  string
@@ -39,7 +49,12 @@ func TestBeyond(t *testing.T) {
 		"hardly":      {[]Step{step(1, 1), step(2, 1.1)}, "more agents"},
 		"finer-steps": {[]Step{step(10, 10), step(11, 10.5)}, ""},
 		"429":         {[]Step{step(1, 1), limited}, "429s"},
-		"nothing":     {[]Step{{Agents: 1}}, "nothing"},
+		"nothing":     {[]Step{{Value: 1}}, "nothing"},
+		"slow":        {[]Step{step(1, 1), slow}, "p95 rose from 1.00s to 4.00s"},
+		"failures":    {[]Step{step(1, 1), failed}, "2 of 100"},
+		"larger":      {[]Step{sized(1000, 1), sized(2000, 4)}, ""},
+		"too-slow":    {[]Step{sized(1000, 1), sized(2000, 7)}, "p95"},
+		"no-larger":   {[]Step{sized(1000, 1), {By: ByInput, Value: 2000, Report: Report{OK: 1, PerSecond: 0.5, InputTokens: 2000}}}, "more input"},
 	} {
 		if got := Beyond(tt.steps); !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
@@ -60,6 +75,9 @@ func TestWatchKeepsTheLowest(t *testing.T) {
 	rec := NewRecorder(0)
 	if err := Run(t.Context(), Target{URL: "http://x", Transport: w}, Workload{Requests: 4}, rec); err != nil {
 		t.Fatal(err)
+	}
+	if own := w.Take(); len(own) != 1 || own[0].Lowest != 20 || w.Take() != nil {
+		t.Errorf("the step saw %+v", own)
 	}
 	got := w.Limits()
 	if len(got) != 1 || got[0] != (Limit{"requests", 100, 20, 0.2}) || w.String() != "requests 20 %" {

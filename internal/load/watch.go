@@ -23,17 +23,21 @@ type Watch struct {
 
 	mu     sync.Mutex
 	limits [len(watched)]Limit // Guarded by mu.
+	step   [len(watched)]Limit // Guarded by mu; since the last Take.
 }
 
 var watched = [...]string{"requests", "input-tokens", "output-tokens"}
 
 // NewWatch returns a watch on what next brings.
 func NewWatch(next http.RoundTripper) *Watch {
-	w := &Watch{next: next}
+	return &Watch{next: next, limits: unseen(), step: unseen()}
+}
+
+func unseen() (limits [len(watched)]Limit) {
 	for i, name := range watched {
-		w.limits[i] = Limit{Limiter: name, Share: math.Inf(1)}
+		limits[i] = Limit{Limiter: name, Share: math.Inf(1)}
 	}
-	return w
+	return limits
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -55,11 +59,15 @@ func (w *Watch) read(h http.Header) {
 		if err != nil || err2 != nil || limit <= 0 {
 			continue // any group may be missing
 		}
-		l := &w.limits[i]
-		l.Limit = limit
-		if share := float64(left) / float64(limit); share < l.Share {
-			l.Lowest, l.Share = left, share
-		}
+		w.limits[i].see(limit, left)
+		w.step[i].see(limit, left)
+	}
+}
+
+func (l *Limit) see(limit, left int64) {
+	l.Limit = limit
+	if share := float64(left) / float64(limit); share < l.Share {
+		l.Lowest, l.Share = left, share
 	}
 }
 
@@ -67,8 +75,21 @@ func (w *Watch) read(h http.Header) {
 func (w *Watch) Limits() []Limit {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return seen(w.limits)
+}
+
+// Take returns the limiters that were seen since the last Take.
+func (w *Watch) Take() []Limit {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := seen(w.step)
+	w.step = unseen()
+	return out
+}
+
+func seen(limits [len(watched)]Limit) []Limit {
 	var out []Limit
-	for _, l := range w.limits {
+	for _, l := range limits {
 		if l.Limit > 0 {
 			out = append(out, l)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/load"
 )
 
@@ -26,6 +27,7 @@ type loadFlags struct {
 	models                         []string
 	client                         string
 	asJSON, pays                   bool
+	maxCost                        string
 }
 
 // loadPlan is what the flags and the file ask for.
@@ -68,6 +70,7 @@ Against anything but this machine the requests cost money: that needs
 	fs.StringSliceVar(&f.models, "model", nil, "model to ask; give several to ask them by turns")
 	fs.StringVar(&f.client, "client", "", "how the agents retry: none, sdk or python-sdk (default: the scenario's, else sdk)")
 	fs.StringVar(&f.keyEnv, "key-env", "ANTHROPIC_API_KEY", "environment variable that holds the key")
+	fs.StringVar(&f.maxCost, "max-cost", "", "dollars that the run may cost at list prices, what is under way counted at its worst")
 	fs.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 	fs.BoolVar(&f.pays, "yes-this-costs-money", false, "allow a target on another machine")
 	return cmd
@@ -86,8 +89,17 @@ func (f loadFlags) plan(e env) (loadPlan, error) {
 		}
 	}
 	errs = append(errs, f.checkTarget(), wrap("the workload: %w", w.Validate()))
+	purse := load.NewCounter()
+	if f.maxCost != "" {
+		most, err := call.ParseUSD(f.maxCost)
+		if err != nil || most <= 0 {
+			errs = append(errs, fmt.Errorf("--max-cost %q is not an amount of dollars, such as 2.50", f.maxCost))
+		}
+		purse = load.NewPurse(most)
+	}
 	p.target = load.Target{
-		URL: f.target, Key: cmp.Or(e.getenv(f.keyEnv), "none"), // a gateway on loopback needs none
+		Purse: purse,
+		URL:   f.target, Key: cmp.Or(e.getenv(f.keyEnv), "none"), // a gateway on loopback needs none
 		Transport: &http.Transport{MaxIdleConnsPerHost: 1024, DisableCompression: true, Proxy: http.ProxyFromEnvironment},
 	}
 	return p, errors.Join(errs...)
@@ -163,10 +175,16 @@ func runLoad(ctx context.Context, e env, p loadPlan, asJSON bool) error {
 			return err
 		}
 		step := load.Step{By: cmp.Or(p.ramp.By, load.ByAgents), Value: p.ramp.Value(i, w), Agents: w.Agents, Report: r, Limits: watch.Take()}
-		if !out.Add(step) || ctx.Err() != nil {
-			break // at the knee, or interrupted: what there is is printed
+		more := out.Add(step)
+		if ctx.Err() != nil || target.Purse.Empty() {
+			out.Interrupt()
+			break // what there is is printed
+		}
+		if !more {
+			break
 		}
 	}
+	out.Cost = target.Purse.Spending()
 	out.Finish(p.ramp, watch.Limits())
 	if err := printLoadAs(e.stdout, out, asJSON); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/load"
 )
 
@@ -47,13 +48,26 @@ func printLoad(w io.Writer, r *load.Result) error {
 	case r.Stopped != "":
 		fmt.Fprintf(w, "The first step was too much already: %s.\n", r.Stopped)
 	}
+	fmt.Fprintf(w, "At list prices that cost $%s at most.\n", cents(r.Cost.Spent))
+	if r.Cost.Exhausted {
+		fmt.Fprintf(w, "It ended at --max-cost %s: one more request could cost $%s.\n", r.Cost.Max, cents(r.Cost.Refused))
+	}
 	return nil
 }
+
+// cents writes an amount with the four decimals that people read.
+func cents(u call.USD) string { return fmt.Sprintf("%.4f", float64(u)/float64(call.Dollar)) }
 
 // judgeLoad fails a run that shows nothing.
 func judgeLoad(r *load.Result) error {
 	if r.Answered() {
 		return nil
+	}
+	if r.Cost.Exhausted {
+		return hinted{
+			fmt.Errorf("--max-cost %s allows no request: one could cost $%s", r.Cost.Max, cents(r.Cost.Refused)),
+			"allow more, or ask for less: a smaller input or max_tokens in the scenario, or a cheaper --model",
+		}
 	}
 	return hinted{errors.New("no request was answered"), "is something listening at " + r.Target + ", and is the key right?"}
 }

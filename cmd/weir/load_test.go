@@ -61,6 +61,8 @@ func TestLoadRefuses(t *testing.T) {
 		"no-file":         {[]string{"--scenario", bad + "x"}, exitUsage, "no such file"},
 		"unknown-key":     {[]string{"--scenario", bad}, exitUsage, "agent"},
 		"negative":        {[]string{"--for", "-1s"}, exitUsage, "negative"},
+		"no-money":        {[]string{"--max-cost", "much"}, exitUsage, "such as 2.50"},
+		"too-little":      {[]string{"--target", "http://127.0.0.1:1", "--max-cost", "0.0001", "--for", "1s"}, exitFailed, "a cheaper --model"},
 		"nobody-there":    {[]string{"--target", "http://127.0.0.1:1", "--client", "none", "--for", "50ms"}, exitFailed, "no request was answered"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -33,6 +33,15 @@ type wireUsage struct {
 	CacheWrite *call.Tokens `json:"cache_creation_input_tokens"`
 	CacheRead  *call.Tokens `json:"cache_read_input_tokens"`
 	Output     *call.Tokens `json:"output_tokens"`
+	Writes     struct {
+		Hour *call.Tokens `json:"ephemeral_1h_input_tokens"`
+	} `json:"cache_creation"`
+	Tools struct {
+		Searches *int64 `json:"web_search_requests"`
+	} `json:"server_tool_use"`
+	Speed string `json:"speed"`
+	Geo   string `json:"inference_geo"`
+	Tier  string `json:"service_tier"`
 }
 
 // into overwrites what w knows: message_delta is cumulative and may hold the
@@ -41,18 +50,24 @@ func (w wireUsage) into(u *call.Usage) {
 	for _, f := range []struct {
 		from *call.Tokens
 		to   *call.Tokens
-	}{{w.Input, &u.Input}, {w.CacheWrite, &u.CacheWrite}, {w.CacheRead, &u.CacheRead}, {w.Output, &u.Output}} {
+	}{{w.Input, &u.Input}, {w.CacheWrite, &u.CacheWrite}, {w.CacheRead, &u.CacheRead}, {w.Output, &u.Output}, {w.Writes.Hour, &u.HourWrite}} {
 		if f.from != nil {
 			*f.to = *f.from
 		}
 	}
+	if w.Tools.Searches != nil {
+		u.Searches = *w.Tools.Searches
+	}
+	u.Fast, u.US, u.Batch = u.Fast || w.Speed == "fast", u.US || w.Geo == "us", u.Batch || w.Tier == "batch"
 }
 
 type wireEvent struct {
 	Type    string    `json:"type"`
 	Usage   wireUsage `json:"usage"`
+	Model   string    `json:"model"`
 	Message struct {
 		Usage wireUsage `json:"usage"`
+		Model string    `json:"model"`
 	} `json:"message"`
 	Error struct {
 		Type    string `json:"type"`
@@ -99,7 +114,7 @@ func (a *answer) message(body io.Reader) {
 		return
 	}
 	e.Usage.into(&a.usage)
-	a.usage.Exact = true
+	a.usage.Exact, a.usage.Model = true, e.Model
 }
 
 // stream reads server-sent events up to message_stop; an end without one is a
@@ -135,6 +150,7 @@ func (a *answer) event(data []byte) bool {
 	case "message_start":
 		a.first = time.Now()
 		e.Message.Usage.into(&a.usage)
+		a.usage.Model = e.Message.Model
 	case "message_delta":
 		e.Usage.into(&a.usage)
 	case "message_stop":

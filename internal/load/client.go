@@ -32,7 +32,13 @@ func (c *client) do(ctx context.Context, rng *rand.Rand, q question) Record {
 	}
 	for n := 0; ; n++ {
 		sent := time.Now()
+		worst, ok := c.target.Purse.hold(q)
+		if !ok {
+			rec.unpaid(sent)
+			return rec
+		}
 		a := c.attempt(ctx, q, n)
+		c.target.Purse.settle(q, worst, a)
 		rec.Attempts++
 		if ctx.Err() != nil || n == c.policy.Retries || a.begun || !c.policy.again(a.status, a.header) {
 			rec.finish(a, sent)

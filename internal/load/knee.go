@@ -104,6 +104,8 @@ type Result struct {
 	// buckets have saved, so that the knee may lie beyond it.
 	Sustained float64 `json:"sustained_per_second"`
 	BoundBy   string  `json:"bound_by,omitempty"`
+
+	Cost Spending `json:"cost"` // at list prices
 }
 
 // ResultSchema is the number of the form of [Result].
@@ -115,6 +117,10 @@ func (r *Result) Add(s Step) bool {
 	r.Stopped = Beyond(r.Steps)
 	return r.Stopped == ""
 }
+
+// Interrupt takes back what was made of a last step that did not run to its
+// end.
+func (r *Result) Interrupt() { r.Stopped = "" }
 
 // Finish fills in the knee and what the limits allow for long.
 func (r *Result) Finish(ramp Ramp, limits []Limit) {

@@ -25,10 +25,11 @@ type Target struct {
 	Key       string // sent as x-api-key
 	Header    http.Header
 	Transport http.RoundTripper
+	Purse     *Purse // what the requests may cost; nil: whatever they do
 }
 
-// Run offers w to t until ctx ends, w.Duration is over or w.Requests have been
-// sent, and puts each finished request into out. What is still under way when
+// Run offers w to t until ctx ends, w.Duration is over, w.Requests have been
+// sent or t.Purse is empty, and puts each finished request into out. What is still under way when
 // time is up is cut off and recorded as [Cut]. It returns after the last
 // goroutine has ended: nil, or why the workload is invalid, or the cause of the
 // context's end.
@@ -150,6 +151,9 @@ var errLeft = errors.New("the user left")
 
 // take claims the right to send one more request.
 func (r *runner) take() bool {
+	if r.client.target.Purse.Empty() {
+		return false
+	}
 	if !r.bounded {
 		return true
 	}

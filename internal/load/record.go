@@ -70,6 +70,16 @@ func (r *Record) finish(a answer, sent time.Time) {
 	}
 }
 
+// unpaid ends a request whose next attempt the purse did not allow. It never
+// was one if that was the first; else its user saw what the last one brought.
+func (r *Record) unpaid(at time.Time) {
+	r.Took, r.Outcome, r.Err = at.Sub(r.Start), Cut, errSpent.Error()
+	if n := len(r.Retried); n > 0 {
+		r.Status, r.Outcome = r.Retried[n-1], Refused
+		r.Retried = r.Retried[:n-1]
+	}
+}
+
 // Recorder keeps what became of the requests of one side. It is safe for
 // concurrent use, and bounded: when full, the oldest records give way.
 type Recorder struct {

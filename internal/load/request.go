@@ -11,12 +11,13 @@ import (
 
 // question is one request, ready to be sent as often as the policy wants.
 type question struct {
-	body   []byte
-	header http.Header
-	tenant Tenant
-	model  string
-	stream bool
-	size   call.Tokens // input tokens aimed for, cached part included
+	body      []byte
+	header    http.Header
+	tenant    Tenant
+	model     string
+	stream    bool
+	maxTokens int
+	size      call.Tokens // input tokens aimed for, cached part included
 }
 
 type wireText struct {
@@ -74,6 +75,7 @@ func (w Workload) draw(rng *rand.Rand, prose *Prose, tenant Tenant) question {
 			Cache: &wireCache{Type: "ephemeral"},
 		}}
 	}
+	q.maxTokens = wire.MaxTokens
 	q.body, _ = json.Marshal(wire) // strings and numbers alone cannot fail
 	q.header = w.header(tenant, output)
 	return q

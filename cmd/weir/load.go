@@ -27,7 +27,8 @@ type loadFlags struct {
 	models                         []string
 	client                         string
 	asJSON, pays                   bool
-	maxCost                        string
+	maxCost, trace, writeTrace     string
+	speed                          float64
 }
 
 // loadPlan is what the flags and the file ask for.
@@ -57,6 +58,9 @@ Against anything but this machine the requests cost money: that needs
 			if err != nil {
 				return usageError{err}
 			}
+			if f.writeTrace != "" {
+				return writeTrace(f.writeTrace, p.workload)
+			}
 			return runLoad(cmd.Context(), e, p, f.asJSON)
 		},
 	}
@@ -70,6 +74,9 @@ Against anything but this machine the requests cost money: that needs
 	fs.StringSliceVar(&f.models, "model", nil, "model to ask; give several to ask them by turns")
 	fs.StringVar(&f.client, "client", "", "how the agents retry: none, sdk or python-sdk (default: the scenario's, else sdk)")
 	fs.StringVar(&f.keyEnv, "key-env", "ANTHROPIC_API_KEY", "environment variable that holds the key")
+	fs.StringVar(&f.trace, "trace", "", "JSONL file of recorded requests to send at their times, instead of agents or a rate")
+	fs.Float64Var(&f.speed, "speed", 1, "how many times as fast the trace comes")
+	fs.StringVar(&f.writeTrace, "write-trace", "", "write the arrivals that --rate or the scenario stands for as a trace to this file, and send nothing")
 	fs.StringVar(&f.maxCost, "max-cost", "", "dollars that the run may cost at list prices, what is under way counted at its worst")
 	fs.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 	fs.BoolVar(&f.pays, "yes-this-costs-money", false, "allow a target on another machine")
@@ -119,7 +126,10 @@ func (f loadFlags) workload() (load.Workload, []error) {
 	w.Agents = cmp.Or(f.agents, w.Agents)
 	w.Rate = cmp.Or(f.rate, w.Rate)
 	w.Duration = cmp.Or(f.total, w.Duration)
-	if w.Duration == 0 && w.Requests == 0 {
+	if f.trace != "" {
+		errs = append(errs, f.readTrace(&w))
+	}
+	if w.Duration == 0 && w.Requests == 0 && w.Trace == nil {
 		w.Duration = 30 * time.Second
 	}
 	if f.models != nil {
@@ -133,6 +143,47 @@ func (f loadFlags) workload() (load.Workload, []error) {
 		w.Client = policy
 	}
 	return w, errs
+}
+
+// readTrace puts the trace into w.
+func (f loadFlags) readTrace(w *load.Workload) error {
+	if f.agents != 0 || f.rate != 0 || f.ramp != "" || f.writeTrace != "" {
+		return errors.New("--trace says who asks when, so it does not go with --agents, --rate, --ramp or --write-trace: use --speed")
+	}
+	if f.speed <= 0 || f.speed > 1000 {
+		return fmt.Errorf("--speed %v is not from above 0 to 1000", f.speed)
+	}
+	in, err := os.Open(f.trace)
+	if err != nil {
+		return wrap("--trace: %w", err)
+	}
+	defer in.Close()
+	w.Speed = f.speed
+	if w.Trace, err = load.ReadTrace(in); err == nil && f.maxCost != "" {
+		err = load.Priceable(w.Trace)
+	}
+	if err != nil {
+		return fmt.Errorf("--trace %s: %w", f.trace, err)
+	}
+	return nil
+}
+
+// writeTrace writes the trace that w stands for.
+func writeTrace(name string, w load.Workload) error {
+	trace, err := w.Synthesize()
+	if err != nil {
+		return usageError{wrap("--write-trace: %w", err)}
+	}
+	return writeFile(name, func(out io.Writer) error { return load.WriteTrace(out, trace) })
+}
+
+// writeFile creates a file and reports what kept it from being whole.
+func writeFile(name string, write func(io.Writer) error) error {
+	out, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(out), out.Close())
 }
 
 // checkTarget refuses an address that makes no sense, and one that costs money

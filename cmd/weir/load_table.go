@@ -42,6 +42,9 @@ func printLoad(w io.Writer, r *load.Result) error {
 			fmt.Fprintf(w, "%d x %s\n", e.N, e.Name)
 		}
 	}
+	if n := r.Steps[len(r.Steps)-1].Report.Dropped; n > 0 {
+		fmt.Fprintf(w, "%d arrivals of the last step were not sent, because max_in_flight were under way.\n", n)
+	}
 	switch {
 	case r.Knee != nil:
 		fmt.Fprintf(w, "The knee is at %d %s: beyond it %s.\n", *r.Knee, r.By, r.Stopped)

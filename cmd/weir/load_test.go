@@ -43,6 +43,27 @@ func TestLoadAgainstTheSimulator(t *testing.T) {
 	}
 }
 
+func TestLoadReplaysATrace(t *testing.T) {
+	url, stop := startSim(t, "--tier", "start", "--speed", "20")
+	defer stop()
+	file := filepath.Join(t.TempDir(), "trace.jsonl")
+	if code, _, talk := weirLoad(t, "--rate", "10", "--for", "2s", "--write-trace", file); code != exitOK {
+		t.Fatal(talk)
+	}
+	lines, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, out, talk := weirLoad(t, "--target", url, "--trace", file, "--speed", "20", "--client", "none", "--json", "--max-cost", "100")
+	var r load.Result
+	if err := json.Unmarshal([]byte(out), &r); code != exitOK || err != nil {
+		t.Fatalf("ended with %d, %v: %s", code, err, talk)
+	}
+	if want := strings.Count(string(lines), "\n"); want == 0 || r.Steps[0].Report.Asked != want || r.Cost.Spent == 0 {
+		t.Errorf("%d lines, %d asked, cost %v", want, r.Steps[0].Report.Asked, r.Cost)
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
 	if err := os.WriteFile(bad, []byte("agent: 2\n"), 0o600); err != nil {
@@ -63,6 +84,9 @@ func TestLoadRefuses(t *testing.T) {
 		"negative":        {[]string{"--for", "-1s"}, exitUsage, "negative"},
 		"no-money":        {[]string{"--max-cost", "much"}, exitUsage, "such as 2.50"},
 		"too-little":      {[]string{"--target", "http://127.0.0.1:1", "--max-cost", "0.0001", "--for", "1s"}, exitFailed, "a cheaper --model"},
+		"trace-and-ramp":  {[]string{"--trace", bad, "--ramp", "1,2"}, exitUsage, "use --speed"},
+		"bad-trace":       {[]string{"--trace", bad}, exitUsage, "line 1"},
+		"no-rate":         {[]string{"--write-trace", bad + "2"}, exitUsage, "needs a rate"},
 		"nobody-there":    {[]string{"--target", "http://127.0.0.1:1", "--client", "none", "--for", "50ms"}, exitFailed, "no request was answered"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -55,9 +55,12 @@ func Run(ctx context.Context, t Target, w Workload, out *Recorder) error {
 		left:     w.Requests,
 		bounded:  w.Requests > 0,
 	}
-	if w.Rate > 0 {
+	switch {
+	case len(w.Trace) > 0:
+		r.replay(inner)
+	case w.Rate > 0:
 		r.open(inner)
-	} else {
+	default:
 		r.closed(inner)
 	}
 	return context.Cause(ctx)
@@ -129,9 +132,13 @@ func (r *runner) open(ctx context.Context) {
 	}
 }
 
-// send makes one request, sees it through and records it.
+// send makes one request of the workload.
 func (r *runner) send(ctx context.Context, rng *rand.Rand, tenant Tenant, agent int) {
-	q := r.workload.draw(rng, r.prose, tenant)
+	r.ask(ctx, rng, r.workload.draw(rng, r.prose, tenant), agent)
+}
+
+// ask sees one question through and records it.
+func (r *runner) ask(ctx context.Context, rng *rand.Rand, q question, agent int) {
 	r.out.begin()
 	if r.workload.Patience > 0 {
 		patient, cancel := context.WithTimeoutCause(ctx, r.workload.Patience, errLeft)

@@ -30,6 +30,11 @@ type Workload struct {
 	Rate        float64
 	MaxInFlight int
 
+	// A recorded or synthetic trace, instead of either loop: what is asked, by
+	// whom and when. Speed (1) is how many times as fast it comes.
+	Trace []Arrival
+	Speed float64
+
 	Input       Size // whole input, cached part included
 	Output      Size // asked of the simulator by x-sim-output-tokens
 	MaxTokens   int
@@ -66,6 +71,7 @@ func (w Workload) Validate() error {
 	}
 	fault(w.Agents < 0, "agents: %d is negative", w.Agents)
 	fault(w.Rate < 0, "rate: %v is negative", w.Rate)
+	fault(w.Speed < 0, "speed: %v is negative", w.Speed)
 	fault(w.CachedShare < 0 || w.CachedShare >= 1, "cached_share: %v is not in [0, 1)", w.CachedShare)
 	fault(w.StreamShare < 0 || w.StreamShare > 1, "stream_share: %v is not in [0, 1]", w.StreamShare)
 	fault(w.MaxInFlight < 0, "max_in_flight: %d is negative", w.MaxInFlight)
@@ -106,6 +112,7 @@ func (w Workload) PaceFor(times, perMinute float64) time.Duration {
 func (w Workload) withDefaults() Workload {
 	w.Agents = cmp.Or(w.Agents, 1)
 	w.MaxInFlight = cmp.Or(w.MaxInFlight, 1000)
+	w.Speed = cmp.Or(w.Speed, 1)
 	w.Input = w.Input.or(Uniform(2000, 14000))
 	w.Output = w.Output.or(Fixed(256))
 	w.MaxTokens = cmp.Or(w.MaxTokens, 4096)

@@ -26,7 +26,8 @@ type loadFlags struct {
 	total                          time.Duration
 	models                         []string
 	client                         string
-	asJSON, pays                   bool
+	out                            outputs
+	pays                           bool
 	maxCost, trace, writeTrace     string
 	speed                          float64
 }
@@ -35,6 +36,7 @@ type loadFlags struct {
 type loadPlan struct {
 	target   load.Target
 	workload load.Workload
+	out      outputs
 	ramp     load.Ramp // no values: one step of the workload as it is
 }
 
@@ -61,7 +63,7 @@ Against anything but this machine the requests cost money: that needs
 			if f.writeTrace != "" {
 				return writeTrace(f.writeTrace, p.workload)
 			}
-			return runLoad(cmd.Context(), e, p, f.asJSON)
+			return runLoad(cmd.Context(), e, p)
 		},
 	}
 	fs := cmd.Flags()
@@ -78,7 +80,9 @@ Against anything but this machine the requests cost money: that needs
 	fs.Float64Var(&f.speed, "speed", 1, "how many times as fast the trace comes")
 	fs.StringVar(&f.writeTrace, "write-trace", "", "write the arrivals that --rate or the scenario stands for as a trace to this file, and send nothing")
 	fs.StringVar(&f.maxCost, "max-cost", "", "dollars that the run may cost at list prices, what is under way counted at its worst")
-	fs.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
+	fs.BoolVar(&f.out.asJSON, "json", false, "print the report as JSON")
+	fs.StringVar(&f.out.html, "html", "", "write the report as a page that stands alone to this file")
+	fs.StringVar(&f.out.png, "png", "", "write the report's charts to this file")
 	fs.BoolVar(&f.pays, "yes-this-costs-money", false, "allow a target on another machine")
 	return cmd
 }
@@ -86,7 +90,7 @@ Against anything but this machine the requests cost money: that needs
 // plan makes sense of the flags, or reports all their faults at once.
 func (f loadFlags) plan(e env) (loadPlan, error) {
 	w, errs := f.workload()
-	p := loadPlan{workload: w}
+	p := loadPlan{workload: w, out: f.out}
 	if f.ramp != "" {
 		r, err := load.ParseRamp(f.ramp)
 		errs = append(errs, wrap("--ramp: %w", err))
@@ -212,7 +216,7 @@ func wrap(format string, err error) error {
 }
 
 // runLoad runs the plan until it or ctx ends, and prints what became of it.
-func runLoad(ctx context.Context, e env, p loadPlan, asJSON bool) error {
+func runLoad(ctx context.Context, e env, p loadPlan) error {
 	watch := load.NewWatch(p.target.Transport)
 	target := p.target
 	target.Transport = watch
@@ -237,17 +241,33 @@ func runLoad(ctx context.Context, e env, p loadPlan, asJSON bool) error {
 	}
 	out.Cost = target.Purse.Spending()
 	out.Finish(p.ramp, watch.Limits())
-	if err := printLoadAs(e.stdout, out, asJSON); err != nil {
+	if err := p.out.write(e.stdout, loadPage(out), out); err != nil {
 		return err
 	}
 	return judgeLoad(out)
 }
 
-func printLoadAs(w io.Writer, r *load.Result, asJSON bool) error {
-	if asJSON {
-		return printJSON(w, r)
+// outputs are the forms in which a result is wanted.
+type outputs struct {
+	asJSON    bool
+	html, png string // names of files, or ""
+}
+
+// write prints the result and writes the files.
+func (o outputs) write(w io.Writer, page load.Page, result any) error {
+	var errs []error
+	if o.html != "" {
+		errs = append(errs, wrap("--html: %w", writeFile(o.html, page.WriteHTML)))
 	}
-	return printLoad(w, r)
+	if o.png != "" {
+		errs = append(errs, wrap("--png: %w", writeFile(o.png, func(f io.Writer) error { return load.WritePNG(f, page.Charts) })))
+	}
+	if o.asJSON {
+		errs = append(errs, printJSON(w, result))
+	} else {
+		errs = append(errs, printPage(w, page))
+	}
+	return errors.Join(errs...)
 }
 
 // runStep offers w to the target, with a line about it every few seconds.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -19,43 +21,71 @@ func printJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// printLoad prints a run for people.
-func printLoad(w io.Writer, r *load.Result) error {
+// printPage prints the table and the lines of a page for people.
+func printPage(w io.Writer, p load.Page) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, string(r.By)+"\tasked\tanswered\t429\t529\tfailed\tper second\twait p50\twait max\ttook p50\ttook p95\ttokens in\tout\t")
-	for _, s := range r.Steps {
-		x := s.Report
-		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%.2fs\t%.2fs\t%.2fs\t%.2fs\t%d\t%d\t\n", s.Value, x.Asked, x.OK, x.RateLimited,
-			x.Overloaded, x.Failed, x.PerSecond, x.Wait.P50, x.Wait.Max, x.Took.P50, x.Took.P95, x.InputTokens, x.OutputTokens)
+	for _, row := range append([][]string{p.Head}, p.Rows...) {
+		fmt.Fprintln(t, strings.Join(row, "\t")+"\t")
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	for _, line := range p.Lines {
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadPage is a run for people.
+func loadPage(r *load.Result) load.Page {
+	p := load.Page{Title: "Load on " + r.Target, Head: append([]string{string(r.By)}, reportHead...), Charts: r.Charts()}
+	for _, s := range r.Steps {
+		p.Rows = append(p.Rows, append([]string{strconv.Itoa(s.Value)}, reportRow(s.Report)...))
+	}
+	say := func(format string, args ...any) { p.Lines = append(p.Lines, fmt.Sprintf(format, args...)) }
 	for _, l := range r.Limits {
-		fmt.Fprintf(w, "%s: %d per minute, at the lowest %d left (%.0f %%)\n", l.Limiter, l.Limit, l.Lowest, 100*l.Share)
+		say("%s: %d per minute, at the lowest %d left (%.0f %%)", l.Limiter, l.Limit, l.Lowest, 100*l.Share)
 	}
 	if r.BoundBy != "" {
-		fmt.Fprintf(w, "For long they allow %.1f such requests a second, by %s.\n", r.Sustained, r.BoundBy)
+		say("For long they allow %.1f such requests a second, by %s.", r.Sustained, r.BoundBy)
 	}
 	for _, s := range r.Steps {
 		for _, e := range s.Report.Errors {
-			fmt.Fprintf(w, "%d x %s\n", e.N, e.Name)
+			say("%d x %s", e.N, e.Name)
 		}
 	}
 	if n := r.Steps[len(r.Steps)-1].Report.Dropped; n > 0 {
-		fmt.Fprintf(w, "%d arrivals of the last step were not sent, because max_in_flight were under way.\n", n)
+		say("%d arrivals of the last step were not sent, because max_in_flight were under way.", n)
 	}
 	switch {
 	case r.Knee != nil:
-		fmt.Fprintf(w, "The knee is at %d %s: beyond it %s.\n", *r.Knee, r.By, r.Stopped)
+		say("The knee is at %d %s: beyond it %s.", *r.Knee, r.By, r.Stopped)
 	case r.Stopped != "":
-		fmt.Fprintf(w, "The first step was too much already: %s.\n", r.Stopped)
+		say("The first step was too much already: %s.", r.Stopped)
 	}
-	fmt.Fprintf(w, "At list prices that cost $%s at most.\n", cents(r.Cost.Spent))
-	if r.Cost.Exhausted {
-		fmt.Fprintf(w, "It ended at --max-cost %s: one more request could cost $%s.\n", r.Cost.Max, cents(r.Cost.Refused))
+	p.Lines = append(p.Lines, costLines(r.Cost)...)
+	return p
+}
+
+var reportHead = []string{"asked", "answered", "429", "529", "failed", "per second", "wait p50", "wait max", "took p50", "took p95", "tokens in", "out"}
+
+func reportRow(x load.Report) []string {
+	count := func(n int) string { return strconv.Itoa(n) }
+	seconds := func(s float64) string { return fmt.Sprintf("%.2fs", s) }
+	return []string{
+		count(x.Asked), count(x.OK), count(x.RateLimited), count(x.Overloaded), count(x.Failed), fmt.Sprintf("%.1f", x.PerSecond),
+		seconds(x.Wait.P50), seconds(x.Wait.Max), seconds(x.Took.P50), seconds(x.Took.P95), count(int(x.InputTokens)), count(int(x.OutputTokens)),
 	}
-	return nil
+}
+
+func costLines(s load.Spending) []string {
+	lines := []string{fmt.Sprintf("At list prices that cost $%s at most.", cents(s.Spent))}
+	if s.Exhausted {
+		lines = append(lines, fmt.Sprintf("It ended at --max-cost %s: one more request could cost $%s.", s.Max, cents(s.Refused)))
+	}
+	return lines
 }
 
 // cents writes an amount with the four decimals that people read.

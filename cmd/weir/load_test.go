@@ -129,7 +129,7 @@ func TestLoadFindsTheKnee(t *testing.T) {
 		}
 		var out, talk strings.Builder
 		p := loadPlan{target: target, ramp: ramp, workload: load.Workload{Input: load.Fixed(100), Output: load.Fixed(10)}}
-		if err := runLoad(t.Context(), env{stdout: &out, stderr: &talk}, p, false); err != nil {
+		if err := runLoad(t.Context(), env{stdout: &out, stderr: &talk}, p); err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("\n%s%s", talk.String(), out.String())

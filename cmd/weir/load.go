@@ -27,6 +27,7 @@ type loadFlags struct {
 	models                         []string
 	client                         string
 	out                            outputs
+	compare                        comparison
 	pays                           bool
 	maxCost, trace, writeTrace     string
 	speed                          float64
@@ -37,6 +38,8 @@ type loadPlan struct {
 	target   load.Target
 	workload load.Workload
 	out      outputs
+	other    *load.Target // to compare the target with, or nil
+	rounds   int
 	ramp     load.Ramp // no values: one step of the workload as it is
 }
 
@@ -63,6 +66,9 @@ Against anything but this machine the requests cost money: that needs
 			if f.writeTrace != "" {
 				return writeTrace(f.writeTrace, p.workload)
 			}
+			if p.other != nil {
+				return runComparison(cmd.Context(), e, p)
+			}
 			return runLoad(cmd.Context(), e, p)
 		},
 	}
@@ -81,6 +87,9 @@ Against anything but this machine the requests cost money: that needs
 	fs.StringVar(&f.writeTrace, "write-trace", "", "write the arrivals that --rate or the scenario stands for as a trace to this file, and send nothing")
 	fs.StringVar(&f.maxCost, "max-cost", "", "dollars that the run may cost at list prices, what is under way counted at its worst")
 	fs.BoolVar(&f.out.asJSON, "json", false, "print the report as JSON")
+	fs.StringVar(&f.compare.other, "compare", "", "address of a second target that gets the same load by turns")
+	fs.StringVar(&f.compare.keyEnv, "compare-key-env", "", "environment variable that holds the second target's key (default: the first's)")
+	fs.IntVar(&f.compare.rounds, "rounds", load.DefaultRounds, "how many turns each target of --compare gets in --for")
 	fs.StringVar(&f.out.html, "html", "", "write the report as a page that stands alone to this file")
 	fs.StringVar(&f.out.png, "png", "", "write the report's charts to this file")
 	fs.BoolVar(&f.pays, "yes-this-costs-money", false, "allow a target on another machine")
@@ -99,7 +108,7 @@ func (f loadFlags) plan(e env) (loadPlan, error) {
 			errs = append(errs, errors.New("--ramp raises the number of agents, so it does not go with a rate: use --ramp rate=1,2,4"))
 		}
 	}
-	errs = append(errs, f.checkTarget(), wrap("the workload: %w", w.Validate()))
+	errs = append(errs, f.checkTarget("--target", f.target), wrap("the workload: %w", w.Validate()))
 	purse := load.NewCounter()
 	if f.maxCost != "" {
 		most, err := call.ParseUSD(f.maxCost)
@@ -113,6 +122,7 @@ func (f loadFlags) plan(e env) (loadPlan, error) {
 		URL:   f.target, Key: cmp.Or(e.getenv(f.keyEnv), "none"), // a gateway on loopback needs none
 		Transport: &http.Transport{MaxIdleConnsPerHost: 1024, DisableCompression: true, Proxy: http.ProxyFromEnvironment},
 	}
+	errs = append(errs, f.compare.plan(e, f, &p))
 	return p, errors.Join(errs...)
 }
 
@@ -192,17 +202,17 @@ func writeFile(name string, write func(io.Writer) error) error {
 
 // checkTarget refuses an address that makes no sense, and one that costs money
 // unless that was agreed to.
-func (f loadFlags) checkTarget() error {
-	u, err := url.Parse(f.target)
+func (f loadFlags) checkTarget(flag, target string) error {
+	u, err := url.Parse(target)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("--target %q is not an address such as http://127.0.0.1:8787", f.target)
+		return fmt.Errorf("%s %q is not an address such as http://127.0.0.1:8787", flag, target)
 	}
 	ip := net.ParseIP(u.Hostname())
 	if f.pays || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil
 	}
 	return hinted{
-		fmt.Errorf("--target %s is another machine: every request may cost money", f.target),
+		fmt.Errorf("%s %s is another machine: every request may cost money", flag, target),
 		"add --yes-this-costs-money if that is what you want",
 	}
 }

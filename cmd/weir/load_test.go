@@ -64,6 +64,29 @@ func TestLoadReplaysATrace(t *testing.T) {
 	}
 }
 
+func TestLoadComparesAndWritesReports(t *testing.T) {
+	slow, stopSlow := startSim(t, "--tier", "start")
+	defer stopSlow()
+	quick, stopQuick := startSim(t, "--tier", "start")
+	defer stopQuick()
+	dir := t.TempDir()
+	page, picture := filepath.Join(dir, "r.html"), filepath.Join(dir, "r.png")
+	code, out, talk := weirLoad(t, "--target", slow, "--compare", quick, "--rounds", "2", "--for", "400ms", "--rate", "20", "--client", "none",
+		"--json", "--html", page, "--png", picture)
+	var c load.Comparison
+	if err := json.Unmarshal([]byte(out), &c); code != exitOK || err != nil {
+		t.Fatalf("ended with %d, %v: %s", code, err, talk)
+	}
+	if len(c.Rounds) != 2 || c.Rounds[0].First == c.Rounds[1].First || !c.Answered() || len(c.Ratios) != 5 {
+		t.Errorf("compared %+v", c)
+	}
+	for _, name := range []string{page, picture} {
+		if info, err := os.Stat(name); err != nil || info.Size() < 1000 {
+			t.Errorf("%s was not written: %v", name, err)
+		}
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
 	if err := os.WriteFile(bad, []byte("agent: 2\n"), 0o600); err != nil {
@@ -87,6 +110,9 @@ func TestLoadRefuses(t *testing.T) {
 		"trace-and-ramp":  {[]string{"--trace", bad, "--ramp", "1,2"}, exitUsage, "use --speed"},
 		"bad-trace":       {[]string{"--trace", bad}, exitUsage, "line 1"},
 		"no-rate":         {[]string{"--write-trace", bad + "2"}, exitUsage, "needs a rate"},
+		"compare-far":     {[]string{"--compare", "https://api.anthropic.com"}, exitUsage, "--compare https://api.anthropic.com is another machine"},
+		"compare-ramp":    {[]string{"--compare", "http://127.0.0.1:1", "--ramp", "1,2"}, exitUsage, "does not go with --ramp"},
+		"one-round":       {[]string{"--compare", "http://127.0.0.1:1", "--rounds", "1"}, exitUsage, "from 2 to 100"},
 		"nobody-there":    {[]string{"--target", "http://127.0.0.1:1", "--client", "none", "--for", "50ms"}, exitFailed, "no request was answered"},
 	} {
 		t.Run(name, func(t *testing.T) {

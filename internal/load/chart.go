@@ -33,6 +33,7 @@ const (
 	chartWidth  = 12 * vg.Centimeter
 	chartHeight = 7.5 * vg.Centimeter
 	columns     = 2
+	pad         = vg.Centimeter / 2
 )
 
 // Charts are the pictures of a run: what was answered, how long that took, what
@@ -151,7 +152,7 @@ func WritePNG(w io.Writer, charts []Chart) error {
 		grid[i/columns][i%columns] = p
 	}
 	canvas := vgimg.New(columns*chartWidth, vg.Length(rows)*chartHeight)
-	tiles := draw.Tiles{Rows: rows, Cols: columns, PadX: vg.Centimeter / 2, PadY: vg.Centimeter / 2}
+	tiles := draw.Tiles{Rows: rows, Cols: columns, PadX: pad, PadY: pad, PadTop: pad, PadBottom: pad, PadLeft: pad, PadRight: pad}
 	for i, row := range plot.Align(grid, tiles, draw.New(canvas)) {
 		for j, part := range row {
 			if grid[i][j] != nil {

@@ -42,7 +42,7 @@ func Run(ctx context.Context, t Target, w Workload, out *Recorder) error {
 		t.Transport = http.DefaultTransport
 	}
 	inner := ctx
-	if w.Duration > 0 {
+	if w.Duration > 0 && !w.Finish {
 		timed, cancel := context.WithTimeout(ctx, w.Duration)
 		defer cancel()
 		inner = timed
@@ -54,6 +54,9 @@ func Run(ctx context.Context, t Target, w Workload, out *Recorder) error {
 		out:      out,
 		left:     w.Requests,
 		bounded:  w.Requests > 0,
+	}
+	if w.Duration > 0 && w.Finish {
+		r.until = time.Now().Add(w.Duration)
 	}
 	switch {
 	case len(w.Trace) > 0:
@@ -74,6 +77,7 @@ type runner struct {
 	prose    *Prose
 	out      *Recorder
 	bounded  bool
+	until    time.Time // nothing begins from here on; zero: the context says when
 
 	mu   sync.Mutex
 	left int // Guarded by mu; requests that may still be sent, if bounded.
@@ -100,7 +104,7 @@ func (r *runner) agent(ctx context.Context, i int, tenant Tenant) {
 		began := time.Now()
 		r.send(ctx, rng, tenant, i)
 		rest := time.Until(began.Add(jitter(rng, r.workload.Pace)))
-		pause(ctx, max(rest, jitter(rng, r.workload.Think)))
+		r.pause(ctx, max(rest, jitter(rng, r.workload.Think)))
 	}
 }
 
@@ -115,7 +119,7 @@ func (r *runner) open(ctx context.Context) {
 	for n := 0; ctx.Err() == nil; n++ {
 		gap := rng.ExpFloat64() / r.workload.Rate
 		next = next.Add(time.Duration(gap * float64(time.Second)))
-		if !pause(ctx, time.Until(next)) || !r.take() {
+		if !r.pause(ctx, time.Until(next)) || !r.take() {
 			return
 		}
 		select {
@@ -158,7 +162,7 @@ var errLeft = errors.New("the user left")
 
 // take claims the right to send one more request.
 func (r *runner) take() bool {
-	if r.client.target.Purse.Empty() {
+	if r.client.target.Purse.Empty() || r.over() {
 		return false
 	}
 	if !r.bounded {
@@ -171,6 +175,17 @@ func (r *runner) take() bool {
 	}
 	r.left--
 	return true
+}
+
+// over reports whether nothing more may begin.
+func (r *runner) over() bool { return !r.until.IsZero() && !time.Now().Before(r.until) }
+
+// pause waits for d, but not longer than something may begin.
+func (r *runner) pause(ctx context.Context, d time.Duration) bool {
+	if !r.until.IsZero() {
+		d = min(d, time.Until(r.until))
+	}
+	return pause(ctx, d)
 }
 
 // rng returns the stream of randomness that belongs to one agent or arrival.

@@ -19,7 +19,7 @@ func (r *runner) replay(ctx context.Context) {
 	slots := make(chan struct{}, r.workload.MaxInFlight)
 	for n, a := range r.workload.Trace {
 		at := began.Add(time.Duration(a.At / r.workload.Speed * float64(time.Second)))
-		if !pause(ctx, time.Until(at)) || !r.take() {
+		if !r.pause(ctx, time.Until(at)) || !r.take() {
 			return
 		}
 		select {

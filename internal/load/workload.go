@@ -52,6 +52,7 @@ type Workload struct {
 
 	Requests int           // bound on the count; 0 = none
 	Duration time.Duration // bound on the time; 0 = none
+	Finish   bool          // when time is up, see through what is under way instead of cutting it off
 }
 
 // Tenant is a share of the traffic. An empty Class sends no weir-class header.

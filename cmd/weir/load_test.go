@@ -171,3 +171,44 @@ func TestLoadFindsTheKnee(t *testing.T) {
 		}
 	})
 }
+
+// The quota of the simulator is known, so the knee is: the last rate below it.
+// One step of tolerance: arrivals are Poisson's, and slower steps save up to a
+// minute of the quota, which is little beside five.
+func TestLoadFindsTheKneeOfAKnownQuota(t *testing.T) {
+	for name, tt := range map[string]struct {
+		limits sim.Limits
+		ramp   string
+		low    int
+		high   int
+	}{
+		"requests": {sim.Limits{Requests: 300, InputTokens: 9e6, OutputTokens: 9e6}, "rate=3,4,5,6,7x5m", 4, 6},
+		"size":     {sim.Limits{Requests: 9e6, InputTokens: 120_000, OutputTokens: 9e6}, "input=500,750,1000,1250,1500x5m", 750, 1250},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fill := 0.02
+				target := inMemory(t, sim.Config{Limits: tt.limits, StartFill: &fill, Timing: sim.Timing{TTFT: 100 * time.Millisecond}})
+				ramp, err := load.ParseRamp(tt.ramp)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w := load.Workload{Rate: 2, Input: load.Fixed(100), Output: load.Fixed(10), Client: load.None()}
+				var out, talk strings.Builder
+				p := loadPlan{target: target, ramp: ramp, workload: w, out: outputs{asJSON: true}}
+				if err := runLoad(t.Context(), env{stdout: &out, stderr: &talk}, p); err != nil {
+					t.Fatal(err)
+				}
+				var r load.Result
+				if err := json.Unmarshal([]byte(out.String()), &r); err != nil {
+					t.Fatal(err)
+				}
+				if r.Knee == nil || *r.Knee < tt.low || *r.Knee > tt.high || len(r.Steps[0].Limits) != 3 {
+					t.Errorf("stopped after %d steps: %q, knee %v, want %d to %d", len(r.Steps), r.Stopped, r.Knee, tt.low, tt.high)
+				} else {
+					t.Logf("knee %d: %s; for long %.1f a second by %s", *r.Knee, r.Stopped, r.Sustained, r.BoundBy)
+				}
+			})
+		})
+	}
+}

@@ -14,6 +14,12 @@ const (
 	window      = 256
 )
 
+// Weigh counts all of a text by script, however long it is.
+func Weigh(text string) (m call.Measure) {
+	count([]byte(text), &m.Text)
+	return m
+}
+
 // measure counts the raw (still escaped) text of a JSON string by script.
 func measure(raw []byte, into *[call.NumScripts]int32) {
 	if len(raw) < sampledFrom {

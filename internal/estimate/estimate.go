@@ -94,6 +94,18 @@ func (r *Room) estimate(c *call.Call, counted float64) call.Estimate {
 	return e
 }
 
+// Text predicts how many tokens a part of a call's text has that m counts.
+func (r *Room) Text(c *call.Call, m call.Measure) call.Tokens {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	x, _ := r.recall(c)
+	if x == nil {
+		x = newExperience(c.Model)
+	}
+	tokens, _ := x.input.predict(featuresOf(x.family, &m))
+	return call.Tokens(tokens*safetyBias + 0.5)
+}
+
 // guess is a number of tokens with its variance.
 type guess struct {
 	tokens, variance float64

@@ -89,6 +89,7 @@ type Call struct {
 	Client      string        // name of the gateway token that let it in; "" where there are none
 	Owner       string        // what is sure of who asks: the tenant of its token, else the fingerprint of what it sent
 	CacheWish   CacheWish     // weir-cache
+	Split       SplitWish     // weir-split
 	MaxWait     time.Duration // weir-max-wait; 0 if the caller did not say it
 	Credential  Key           // what the caller sent; the zero Key if nothing
 	Content     Content
@@ -109,6 +110,9 @@ type Call struct {
 
 	// Filled by cache.
 	Cached CacheResult
+
+	// Filled by split.
+	Parts int // that the request was split into; 0: it was not
 
 	// Filled by shape, which brings Content.Prefixes up to date, too.
 	Degraded       Degradation

@@ -171,7 +171,7 @@ func copyHeader(to http.Header, resp *http.Response) {
 
 // addOwn adds Weir's headers (DESIGN §2.4).
 func (g *Gateway) addOwn(h http.Header, c *call.Call) {
-	values := make([]string, 0, 7) // one allocation for all
+	values := make([]string, 0, 8) // one allocation for all
 	set := func(name, value string) {
 		values = append(values, value)
 		h[name] = values[len(values)-1 : len(values) : len(values)]
@@ -185,6 +185,9 @@ func (g *Gateway) addOwn(h http.Header, c *call.Call) {
 	set("Weir-Cache", c.Cached.String())
 	if d := c.Degraded.String(); d != "" {
 		set("Weir-Degraded", d)
+	}
+	if c.Parts > 0 {
+		set("Weir-Split", strconv.Itoa(c.Parts))
 	}
 	if q := quotaHeader(c.Headroom); q != "" && c.Headroom != (call.Headroom{}) {
 		set("Weir-Quota", q)

@@ -54,6 +54,7 @@ type settings struct {
 	cache    *cache.Config // nil: none
 	batches  Batches
 	budgets  []budget.Budget
+	split    Split
 	leases   call.Leases
 }
 

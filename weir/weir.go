@@ -138,6 +138,7 @@ func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.O
 		Budget:   flow.NewBudget(),
 		Money:    g.money,
 	}
+	f.Split = g.newSplitter(s.split, estimator)
 	if g.cache != nil {
 		f.Cache = g.cache
 	}

@@ -17,7 +17,7 @@ var (
 	rooms = []string{
 		"internal/account", "internal/admit", "internal/budget", "internal/cache", "internal/classify",
 		"internal/estimate", "internal/keys", "internal/limits", "internal/shape",
-		"internal/upstream",
+		"internal/split", "internal/upstream",
 	}
 	sideRooms = []string{
 		"internal/batch", "internal/config", "internal/dash", "internal/ledger",

@@ -171,6 +171,9 @@ func (r *Room) wishes(c *call.Call, h http.Header) error {
 		}
 		c.CacheWish = wish
 	}
+	if c.Split, err = splitWish(h.Get("Weir-Split")); err != nil {
+		return err
+	}
 	switch text := h.Get("Weir-Degrade"); text {
 	case "", "allow":
 	case "off":

@@ -42,6 +42,12 @@ type cache interface {
 	Answer(ctx context.Context, c *call.Call, ask func(context.Context, *call.Call) (*http.Response, error)) (*http.Response, error)
 }
 
+type splitter interface {
+	// Answer asks, or answers c in parts where it is too long to be answered
+	// whole and its caller wants that.
+	Answer(ctx context.Context, c *call.Call, ask func(context.Context, *call.Call) (*http.Response, error)) (*http.Response, error)
+}
+
 type collector interface {
 	// Collect answers c by a batch of the upstream's, which takes long, or
 	// reports that it is none of those calls that can wait for one. sent is the
@@ -79,6 +85,7 @@ type Corridor struct {
 	Classify classifier
 	Protect  protector // nil: none
 	Estimate estimator
+	Split    splitter  // nil: none
 	Cache    cache     // nil: none
 	Collect  collector // nil: none
 	Bind     binder    // nil: none
@@ -113,11 +120,19 @@ func (f *Corridor) Do(req *http.Request, waiting func(*call.Call)) (*http.Respon
 			return f.pass(req, c)
 		}
 		if c.Endpoint == call.Messages {
-			return f.messages(req.Context(), c)
+			return f.parts(req.Context(), c)
 		}
 		return f.attempts(req.Context(), c)
 	})
 	return resp, c, err
+}
+
+// parts leads a call that may be too long to where it is split.
+func (f *Corridor) parts(ctx context.Context, c *call.Call) (*http.Response, error) {
+	if f.Split != nil && c.Split.Auto {
+		return f.Split.Answer(ctx, c, f.messages)
+	}
+	return f.messages(ctx, c)
 }
 
 // messages leads a call to the cache, and behind it to the upstream. What the

@@ -1,0 +1,42 @@
+package classify
+
+import (
+	"strings"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+// splitWish reads weir-split: off, auto, or auto with the way to merge, such as
+// "auto; merge=list".
+func splitWish(text string) (w call.SplitWish, err error) {
+	word, rest, more := strings.Cut(text, ";")
+	switch word = strings.TrimSpace(word); {
+	case word == "auto":
+		w.Auto = true
+	case word != "" && word != "off":
+		return w, malformed("weir-split must be off or auto, not %q", text)
+	}
+	if !more {
+		return w, nil
+	}
+	how, named := strings.CutPrefix(strings.TrimSpace(rest), "merge=")
+	merge, known := call.ParseMerge(how)
+	if !named || !known {
+		return w, malformed("weir-split may say merge=reduce, merge=concat or merge=list, not %q", text)
+	}
+	w.Merge = merge
+	return w, nil
+}
+
+// Part makes a call of its own, for the same caller, of a request that stands
+// for a part of c. It is not asked for as a stream.
+func (r *Room) Part(c *call.Call, body []byte) (*call.Call, error) {
+	p := c.Clone()
+	p.ID, p.Seq, p.Received = requestID(), r.seq.Add(1), time.Now()
+	p.Body, p.Stream, p.Content = body, false, call.Content{}
+	p.Header = c.Header.Clone()
+	p.Header.Set("Accept-Encoding", "identity") // it is read here
+	_, err := r.parse(p)
+	return p, err
+}

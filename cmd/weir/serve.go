@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/config"
 	"github.com/weir-gateway/weir/internal/sentinel"
 	"github.com/weir-gateway/weir/weir"
@@ -113,7 +114,7 @@ func newGateway(c config.Config, e env, log *slog.Logger, more ...weir.Option) (
 		weir.WithMaxTokens(maxTokensOf(c)), weir.WithStreamAbove(c.Retry.StreamAbove),
 		weir.WithPatience(weir.Patience{Begin: c.Retry.FirstToken.D(), Silence: c.Retry.Silence.D(), Whole: c.Retry.Whole.D()}),
 	}
-	opts = append(opts, weir.WithBudgets(budgetsOf(c)...))
+	opts = append(opts, weir.WithSplit(splitOf(c)), weir.WithBudgets(budgetsOf(c)...))
 	for model, chain := range c.Degrade.Fallback {
 		opts = append(opts, weir.WithFallback(model, chain...))
 	}
@@ -153,6 +154,14 @@ func breakerOf(c config.Config) weir.Breaker {
 		b.Core = sentinel.Build
 	}
 	return b
+}
+
+func splitOf(c config.Config) weir.Split {
+	merge, _ := call.ParseMerge(c.Split.Merge)
+	return weir.Split{
+		Merge: merge, Above: call.Tokens(c.Split.Above), Part: call.Tokens(c.Split.Part), Overlap: call.Tokens(c.Split.Overlap),
+		Parallel: c.Split.Parallel, MaxParts: c.Split.MaxParts,
+	}
 }
 
 func listen(address string) (net.Listener, error) {

@@ -29,6 +29,7 @@ type Config struct {
 	Classes Classes  `yaml:"classes,omitempty" jsonschema:"description=what holds for the requests of each class"`
 	Retry   Retry    `yaml:"retry"`
 	Degrade Degrade  `yaml:"degrade,omitempty"`
+	Split   Split    `yaml:"split,omitempty" jsonschema:"description=requests that are too long and may be answered in parts (weir-split)"`
 	Breaker Breaker  `yaml:"breaker,omitempty"`
 	Cache   *Cache   `yaml:"cache,omitempty" jsonschema:"description=answers that are kept to be given again, and marks for the upstream's prompt cache; none: neither"`
 	Alerts  Alerts   `yaml:"alerts"`

@@ -1,7 +1,7 @@
 // Package split answers a request that is too long to be sent as it is: it cuts
 // the longest text of the request into parts, asks about each of them, and makes
 // one answer of their answers. It does so only for callers who want it, and
-// never where tools are in use (ADR 20).
+// never where tools are in use.
 package split
 
 import (

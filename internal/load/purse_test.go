@@ -3,6 +3,7 @@ package load
 import (
 	"io"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,10 +18,13 @@ func TestPurseStopsBeforeItCouldBeExceeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		most := call.Dollar / 2
 		purse, rec := NewPurse(most), NewRecorder(0)
+		var mu sync.Mutex // guards the two
 		sent, highest := 0, call.USD(0)
 		u := upstream(func(w http.ResponseWriter, req *http.Request) {
+			mu.Lock()
 			sent++
 			highest = max(highest, purse.Spending().Spent)
+			mu.Unlock()
 			pause(req.Context(), time.Second)
 			io.WriteString(w, dearBody)
 		})

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -230,9 +229,7 @@ func (r *batchRun) finish(ctx context.Context, err error) error {
 	fmt.Fprintf(r.env.stderr, "weir: %d of %d requests answered in %s: %d succeeded, %d errored, %d canceled, %d expired; see %s\n",
 		s.Requests-s.Missing, s.Requests, state.Took.Round(time.Millisecond), s.Succeeded, s.Errored, s.Canceled, s.Expired, r.name)
 	if r.asJSON {
-		enc := json.NewEncoder(r.env.stdout)
-		enc.SetIndent("", "  ")
-		err = errors.Join(err, enc.Encode(s))
+		err = errors.Join(err, printJSON(r.env.stdout, s))
 	}
 	again := "run the same command again to go on: what is answered is not asked for again"
 	switch fatal, ok := errors.AsType[*batch.FatalError](err); {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -199,9 +198,7 @@ func (d *doctor) report(asJSON bool) error {
 		}
 	}
 	if asJSON {
-		enc := json.NewEncoder(d.env.stdout)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(d.findings); err != nil {
+		if err := printJSON(d.env.stdout, d.findings); err != nil {
 			return err
 		}
 	} else {

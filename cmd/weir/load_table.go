@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,13 +12,6 @@ import (
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/load"
 )
-
-// printJSON prints v for programs.
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
 
 // printPage prints the table and the lines of a page for people.
 func printPage(w io.Writer, p load.Page) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -30,9 +29,7 @@ func cells(f reconcile.Figures) []string {
 func printReconciled(w io.Writer, r reconcile.Report, f usageFlags) error {
 	switch {
 	case f.asJSON:
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
+		return printJSON(w, r)
 	case f.asCSV:
 		out := csv.NewWriter(w)
 		_ = out.Write(append([]string{"day", "model", "side"}, figures[2:]...)) // Error tells of all writes

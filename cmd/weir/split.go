@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -88,9 +87,7 @@ func splitFile(e env, f splitFlags, name string) error {
 	}
 	switch {
 	case f.asJSON:
-		enc := json.NewEncoder(e.stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(map[string]any{"parts": parts})
+		return printJSON(e.stdout, map[string]any{"parts": parts})
 	case f.out != "":
 		return writeParts(e, f.out, name, parts)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -92,9 +91,7 @@ func tokenList(e env, f *tokenFlags) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				enc := json.NewEncoder(e.stdout)
-				enc.SetIndent("", "  ")
-				return enc.Encode(append([]tokens.Token{}, list...)) // none is [], not null
+				return printJSON(e.stdout, append([]tokens.Token{}, list...)) // none is [], not null
 			}
 			w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "NAME\tTENANT\tCREATED")

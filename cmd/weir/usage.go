@@ -79,9 +79,7 @@ func usage(ctx context.Context, e env, f usageFlags) error {
 	}
 	switch {
 	case f.asJSON:
-		enc := json.NewEncoder(e.stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(report)
+		return printJSON(e.stdout, report)
 	case f.asCSV:
 		return printCSV(e.stdout, report, by)
 	}

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/weir-gateway/weir/internal/files"
 )
 
 // recall reads the accounts' states of an earlier life. What cannot be read is
@@ -39,19 +40,11 @@ func (g *Gateway) remember(ctx context.Context) {
 	}
 }
 
-// writeDown replaces the file as a whole, so that a crash leaves the old or the
-// new one.
+// writeDown replaces the file as a whole.
 func (g *Gateway) writeDown() error {
 	data, err := g.keys.Remember()
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(g.memory), 0o700); err != nil {
-		return err
-	}
-	next := g.memory + ".new"
-	if err := os.WriteFile(next, data, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(next, g.memory)
+	return files.Replace(g.memory, data)
 }

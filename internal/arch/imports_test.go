@@ -24,8 +24,8 @@ var (
 		"internal/load", "internal/notify", "internal/ratelimits", "internal/reconcile", "internal/rules", "internal/sentinel",
 		"internal/share", "internal/tokens", "internal/top", "internal/trace",
 	}
-	tools = []string{"internal/filelock"} // of use to any side room
-	house = join([]string{"call", "internal/flow"}, cellar, rooms, sideRooms)
+	tools = []string{"internal/files", "internal/sqlite"} // what any room and side room may use of the machine
+	house = join([]string{"call", "internal/flow"}, cellar, rooms, sideRooms, tools)
 )
 
 // mayImport lists, for a package, the packages of this module that its
@@ -37,9 +37,7 @@ func mayImport(dir string) (allowed []string, known bool) {
 		return nil, true
 	case slices.Contains(cellar, dir), dir == "internal/flow":
 		return []string{"call"}, true
-	case slices.Contains(rooms, dir):
-		return join([]string{"call"}, cellar), true
-	case slices.Contains(sideRooms, dir):
+	case slices.Contains(rooms, dir), slices.Contains(sideRooms, dir):
 		return join([]string{"call"}, cellar, tools), true
 	case dir == "sim":
 		return []string{"internal/schema"}, true

@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/weir-gateway/weir/internal/filelock"
+	"github.com/weir-gateway/weir/internal/files"
 )
 
 // journal is what a run by batches knows beside its results: which batches it
@@ -62,7 +62,7 @@ type entry struct {
 // openJournal opens a journal, or makes it. It belongs to one process at a
 // time.
 func openJournal(name string) (*journal, error) {
-	f, err := filelock.Open(name)
+	f, err := files.Lock(name)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}

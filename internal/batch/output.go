@@ -10,7 +10,7 @@ import (
 	"os"
 	"sync"
 
-	"github.com/weir-gateway/weir/internal/filelock"
+	"github.com/weir-gateway/weir/internal/files"
 )
 
 // Output is a file of results, each custom_id once. The file is all that need
@@ -30,7 +30,7 @@ type Output struct {
 // OpenOutput opens a file of results, or makes it. A line that a kill has left
 // torn is removed. The file belongs to one process at a time.
 func OpenOutput(name string) (*Output, error) {
-	f, err := filelock.Open(name)
+	f, err := files.Lock(name)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}

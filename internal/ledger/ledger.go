@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-gateway/weir/call"
-	"github.com/weir-gateway/weir/internal/filelock"
+	"github.com/weir-gateway/weir/internal/files"
 )
 
 // Config says where the ledger is and how long it remembers.
@@ -74,8 +74,8 @@ func Open(cfg Config) (*Ledger, error) {
 
 // lockFolder makes a folder belong to this process until the file is closed.
 func lockFolder(dir string) (*os.File, error) {
-	f, err := filelock.Open(filepath.Join(dir, "lock"))
-	if errors.Is(err, filelock.ErrTaken) {
+	f, err := files.Lock(filepath.Join(dir, "lock"))
+	if errors.Is(err, files.ErrTaken) {
 		err = errors.New("another Weir is using it: stop that one, or give this one a data folder of its own")
 	}
 	return f, err

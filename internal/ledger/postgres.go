@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/files"
 )
 
 // postgres is a store that several gateways share. A row's id, which is random,
@@ -186,7 +187,7 @@ func (p *postgres) take(ctx context.Context, rows []Row, end mark) error {
 	if err != nil {
 		return err
 	}
-	return replace(filepath.Join(p.dir, markFile), raw)
+	return files.Replace(filepath.Join(p.dir, markFile), raw)
 }
 
 // forget implements store. Gateways that do it at once share the work.

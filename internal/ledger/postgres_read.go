@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/weir-gateway/weir/internal/files"
 )
 
 // sums implements store.
@@ -190,13 +192,5 @@ func identity(dir string) (string, error) {
 		host = "gateway"
 	}
 	name := fmt.Sprintf("%s-%s", host, rand.Text()[:8])
-	return name, replace(path, []byte(name+"\n"))
-}
-
-// replace writes a file whole or not at all.
-func replace(path string, data []byte) error {
-	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return name, files.Replace(path, []byte(name+"\n"))
 }

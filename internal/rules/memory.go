@@ -3,8 +3,9 @@ package rules
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/weir-gateway/weir/internal/files"
 )
 
 // memory is the set that was last in force, in a file, for a start while its
@@ -35,14 +36,7 @@ func (m memory) write(set Set) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(m.file), 0o700); err != nil {
-		return err
-	}
-	next := m.file + ".new"
-	if err := os.WriteFile(next, data, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(next, m.file)
+	return files.Replace(m.file, data)
 }
 
 // read returns the remembered set and when it came, or no set if there is

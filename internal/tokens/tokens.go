@@ -13,10 +13,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/weir-gateway/weir/internal/files"
 )
 
 // Token is one holder. Its hash is the hexadecimal SHA-256 of the token: a
@@ -93,12 +94,5 @@ func write(file string, list []Token) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return err
-	}
-	next := file + ".new"
-	if err := os.WriteFile(next, append(data, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(next, file)
+	return files.Replace(file, append(data, '\n'))
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package filelock
+package files
 
 import (
 	"errors"
@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// Open opens a file for reading and writing and makes it belong to this process
+// Lock opens a file for reading and writing and makes it belong to this process
 // until it is closed, or the process ends in whatever way. It fails with
 // [ErrTaken] where another process has it.
-func Open(name string) (*os.File, error) {
+func Lock(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err

@@ -5,10 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"github.com/weir-gateway/weir/internal/sqlite"
 )
 
 // schema is the store's. Times are milliseconds since 1970.
@@ -31,8 +30,7 @@ type Store struct{ db *sql.DB }
 
 // OpenStore opens the store in a file. It must be closed.
 func OpenStore(file string) (*Store, error) {
-	q := url.Values{"_pragma": {"busy_timeout(10000)", "synchronous(normal)", "journal_mode(wal)"}, "_txlock": {"immediate"}}
-	db, err := sql.Open("sqlite", "file:"+file+"?"+q.Encode())
+	db, err := sqlite.Open(file, sqlite.Options{})
 	if err != nil {
 		return nil, err
 	}

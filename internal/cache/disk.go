@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"modernc.org/sqlite" // registers the driver "sqlite"
+	"github.com/weir-gateway/weir/internal/sqlite"
 )
 
 const diskSchema = `
@@ -24,6 +23,9 @@ PRAGMA user_version = 1;`
 
 // diskFile is where the answers are in the data folder.
 const diskFile = "cache.db"
+
+// diskPatience bounds the wait for another process that writes.
+const diskPatience = 2 * time.Second
 
 // disk keeps entries in a file. A file that is damaged is given up for a new
 // one: it is but a cache.
@@ -59,8 +61,7 @@ func (d *disk) open() error {
 		return err
 	}
 	f.Close()
-	q := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(2000)", "synchronous(normal)", "journal_mode(wal)"}}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: d.path}).EscapedPath()+"?"+q.Encode())
+	db, err := sqlite.Open(d.path, sqlite.Options{Patience: diskPatience})
 	if err != nil {
 		return err
 	}

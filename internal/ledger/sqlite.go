@@ -6,11 +6,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"path/filepath"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"github.com/weir-gateway/weir/internal/sqlite"
 )
 
 // migrations bring the store's tables from each version to the next. A version
@@ -62,14 +61,7 @@ const databaseFile = "ledger.db"
 
 // openDatabase opens the store of a folder; readOnly changes nothing in it.
 func openDatabase(dir string, readOnly bool) (*database, error) {
-	q := url.Values{"_pragma": {"busy_timeout(10000)", "synchronous(normal)"}}
-	if readOnly {
-		q.Set("mode", "ro")
-	} else {
-		q.Add("_pragma", "journal_mode(wal)")
-		q.Set("_txlock", "immediate")
-	}
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, databaseFile)+"?"+q.Encode())
+	db, err := sqlite.Open(filepath.Join(dir, databaseFile), sqlite.Options{ReadOnly: readOnly})
 	if err != nil {
 		return nil, err
 	}

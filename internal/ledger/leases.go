@@ -4,17 +4,18 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/sqlite"
 )
 
 // Leases is what is leased of budgets, in one file. It implements
 // [call.Leases]; a lease is on the disk when it is granted.
 type Leases struct {
+	lender
 	db   *sql.DB
 	lock *os.File
 }
@@ -35,6 +36,7 @@ const keptLeases = 400 * 24 * time.Hour
 // time, and makes it if need be. They must be closed.
 func OpenLeases(dir string) (*Leases, error) {
 	l := &Leases{}
+	l.lender = l.change
 	if err := l.open(dir); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("leases of the budgets in %s: %w", dir, err)
@@ -49,32 +51,12 @@ func (l *Leases) open(dir string) (err error) {
 	if l.lock, err = lockFolder(dir); err != nil {
 		return err
 	}
-	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(wal)", "synchronous(full)"}, "_txlock": {"immediate"}}
-	if l.db, err = sql.Open("sqlite", "file:"+filepath.Join(dir, leasesFile)+"?"+q.Encode()); err != nil {
+	if l.db, err = sqlite.Open(filepath.Join(dir, leasesFile), sqlite.Options{Durable: true}); err != nil {
 		return err
 	}
 	l.db.SetMaxOpenConns(1)
 	_, err = l.db.Exec(leasesSchema)
 	return err
-}
-
-// Lease implements [call.Leases].
-func (l *Leases) Lease(ctx context.Context, p call.Purse, want, limit call.USD) (granted, total call.USD, err error) {
-	err = l.change(ctx, p, func(before call.USD) call.USD {
-		granted = max(min(want, limit-before), 0)
-		total = before + granted
-		return total
-	})
-	return granted, total, err
-}
-
-// Return implements [call.Leases].
-func (l *Leases) Return(ctx context.Context, p call.Purse, amount call.USD) (total call.USD, err error) {
-	err = l.change(ctx, p, func(before call.USD) call.USD {
-		total = max(before-amount, 0)
-		return total
-	})
-	return total, err
 }
 
 // change replaces the total of a purse, alone.

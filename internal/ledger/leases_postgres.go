@@ -15,6 +15,7 @@ import (
 // SharedLeases is what several gateways have leased of budgets, in PostgreSQL.
 // It implements [call.Leases].
 type SharedLeases struct {
+	lender
 	pool *pgxpool.Pool
 
 	mu    sync.Mutex // guards ready
@@ -32,7 +33,9 @@ func OpenSharedLeases(address call.Secret) (*SharedLeases, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &SharedLeases{pool: p.pool}, nil
+	l := &SharedLeases{pool: p.pool}
+	l.lender = l.change
+	return l, nil
 }
 
 // prepare makes the table when the server is there for the first time.
@@ -51,26 +54,6 @@ func (l *SharedLeases) prepare(ctx context.Context) error {
 	})
 	l.ready = err == nil
 	return err
-}
-
-// Lease implements [call.Leases]. One statement locks the purse and raises it,
-// so that gateways that lease at once come one after the other.
-func (l *SharedLeases) Lease(ctx context.Context, p call.Purse, want, limit call.USD) (granted, total call.USD, err error) {
-	err = l.change(ctx, p, func(before call.USD) call.USD {
-		granted = max(min(want, limit-before), 0)
-		total = before + granted
-		return total
-	})
-	return granted, total, err
-}
-
-// Return implements [call.Leases].
-func (l *SharedLeases) Return(ctx context.Context, p call.Purse, amount call.USD) (total call.USD, err error) {
-	err = l.change(ctx, p, func(before call.USD) call.USD {
-		total = max(before-amount, 0)
-		return total
-	})
-	return total, err
 }
 
 // change replaces the total of a purse, which is locked meanwhile. A commit of

@@ -8,6 +8,7 @@ package call
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -159,6 +160,12 @@ type Key struct {
 	Bearer bool // send as Authorization: Bearer instead of x-api-key
 
 	Upstream string // address of the API that takes it; "": the gateway's
+}
+
+// APIBase returns the address of an API without a slash at its end, and without
+// the /v1 that belongs to the paths.
+func APIBase(address string) string {
+	return strings.TrimSuffix(strings.TrimRight(address, "/"), "/v1")
 }
 
 // Outlook tells what would become of a call if a key paid for it. A nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/batch"
 )
 
@@ -82,8 +83,7 @@ for again.`,
 
 // check reports all faults of the flags at once.
 func (f *batchFlags) check(e env) error {
-	f.gateway = cmp.Or(f.gateway, e.getenv("ANTHROPIC_BASE_URL"), "http://127.0.0.1:8787")
-	f.gateway = strings.TrimSuffix(strings.TrimRight(f.gateway, "/"), "/v1")
+	f.gateway = call.APIBase(cmp.Or(f.gateway, e.getenv("ANTHROPIC_BASE_URL"), "http://127.0.0.1:8787"))
 	var errs []error
 	if u, err := url.Parse(f.gateway); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		errs = append(errs, fmt.Errorf("--gateway %q is not an address such as http://127.0.0.1:8787", f.gateway))

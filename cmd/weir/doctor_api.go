@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/config"
 	"github.com/weir-gateway/weir/weir"
 )
@@ -52,16 +53,11 @@ type reply struct {
 
 // ask counts the tokens of one word.
 func (d *doctor) ask(ctx context.Context, check, upstream, key string) *reply {
-	return d.call(ctx, check, http.MethodPost, address(upstream, "/v1/messages/count_tokens"), key, strings.NewReader(word))
+	return d.send(ctx, check, http.MethodPost, call.APIBase(upstream)+"/v1/messages/count_tokens", key, strings.NewReader(word))
 }
 
-// address is that of a path of the API.
-func address(upstream, path string) string {
-	return strings.TrimSuffix(strings.TrimSuffix(upstream, "/"), "/v1") + path
-}
-
-// call asks the API. It notes why, if there is no answer.
-func (d *doctor) call(ctx context.Context, check, method, url, key string, body io.Reader) *reply {
+// send asks the API. It notes why, if there is no answer.
+func (d *doctor) send(ctx context.Context, check, method, url, key string, body io.Reader) *reply {
 	began := time.Now()
 	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err == nil {
@@ -93,7 +89,7 @@ func (d *doctor) limits(ctx context.Context, c config.Config) {
 			d.note(check, broken, err.Error(), "set the variable, or write the file, that admin_key refers to")
 			continue
 		}
-		resp := d.call(ctx, check, http.MethodGet, address(c.Upstream, "/v1/organizations/rate_limits"), secret, nil)
+		resp := d.send(ctx, check, http.MethodGet, call.APIBase(c.Upstream)+"/v1/organizations/rate_limits", secret, nil)
 		if resp == nil {
 			continue
 		}

@@ -24,7 +24,7 @@ var (
 		"internal/load", "internal/notify", "internal/ratelimits", "internal/reconcile", "internal/rules", "internal/sentinel",
 		"internal/share", "internal/tokens", "internal/top", "internal/trace",
 	}
-	tools = []string{"internal/files", "internal/sqlite"} // what any room and side room may use of the machine
+	tools = []string{"internal/adminapi", "internal/files", "internal/sqlite"} // what any room and side room may use of the machine and the network
 	house = join([]string{"call", "internal/flow"}, cellar, rooms, sideRooms, tools)
 )
 
@@ -33,9 +33,9 @@ var (
 // the house yet.
 func mayImport(dir string) (allowed []string, known bool) {
 	switch {
-	case dir == "call", dir == "internal/memnet", dir == "internal/etcdtest", dir == "internal/pgtest", dir == "internal/arch", slices.Contains(tools, dir):
+	case dir == "call", dir == "internal/memnet", dir == "internal/etcdtest", dir == "internal/pgtest", dir == "internal/arch":
 		return nil, true
-	case slices.Contains(cellar, dir), dir == "internal/flow":
+	case slices.Contains(cellar, dir), slices.Contains(tools, dir), dir == "internal/flow":
 		return []string{"call"}, true
 	case slices.Contains(rooms, dir), slices.Contains(sideRooms, dir):
 		return join([]string{"call"}, cellar, tools), true

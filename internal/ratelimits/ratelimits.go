@@ -8,15 +8,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/adminapi"
 )
 
 // Config says whose limits to read. Upstream and Key are needed.
@@ -39,9 +38,7 @@ type Answer struct {
 const (
 	DefaultEvery = 5 * time.Minute
 	firstRetry   = 10 * time.Second // doubles up to the pace
-	timeout      = 30 * time.Second // of one request
 	maxPages     = 50
-	maxPage      = 4 << 20
 	// version is the first whose groups have names for people. Answers in the
 	// older shape are understood as well.
 	version = "2026-10-21"
@@ -49,8 +46,8 @@ const (
 
 // Client reads the limits of one organization.
 type Client struct {
-	cfg  Config
-	http http.Client
+	cfg Config
+	api adminapi.Client
 
 	said string // Owned by Run: what was logged last.
 }
@@ -59,7 +56,7 @@ type Client struct {
 func New(cfg Config) *Client {
 	cfg.Every = cmp.Or(cfg.Every, DefaultEvery)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
-	return &Client{cfg: cfg, http: http.Client{Transport: cfg.Transport, Timeout: timeout}}
+	return &Client{cfg: cfg, api: adminapi.Client{Upstream: cfg.Upstream, Key: cfg.Key, Version: version, Transport: cfg.Transport}}
 }
 
 // Run reads the limits at once and then again and again, and hands each
@@ -133,28 +130,16 @@ func (c *Client) list(ctx context.Context, path string) (entries []Entry, organi
 }
 
 func (c *Client) get(ctx context.Context, path, page string) ([]byte, http.Header, error) {
-	address := strings.TrimSuffix(c.cfg.Upstream, "/") + path
+	query := ""
 	if page != "" {
-		address += "?page=" + url.QueryEscape(page)
+		query = "?page=" + url.QueryEscape(page)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	req.Header.Set("X-Api-Key", c.cfg.Key.Reveal())
-	req.Header.Set("Anthropic-Version", version)
-	req.Header.Set("User-Agent", "weir")
-	resp, err := c.http.Do(req)
+	r, err := c.api.Get(ctx, path+query)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
-	if err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", path, err)
+	if r.Code != http.StatusOK {
+		return nil, nil, fmt.Errorf("read %s: %s: %.300s", path, r.Status, r.Body)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("read %s: %s: %.300s", path, resp.Status, body)
-	}
-	return body, resp.Header, nil
+	return r.Body, r.Header, nil
 }

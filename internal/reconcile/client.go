@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
 	"net/http"
 	"net/url"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/adminapi"
 )
 
 // Config says whose reports to read. Upstream and Key are needed.
@@ -23,23 +23,18 @@ type Config struct {
 }
 
 // Client reads the reports of one organization.
-type Client struct {
-	cfg  Config
-	http http.Client
-}
+type Client struct{ api adminapi.Client }
 
 // The bounds of what is asked and read.
 const (
-	timeout  = 30 * time.Second // of one request
 	maxPages = 100
-	maxPage  = 8 << 20
 	daysPage = "31" // the most that the API gives at once
 	version  = "2023-06-01"
 )
 
 // New returns a client. It asks nothing yet.
 func New(cfg Config) *Client {
-	return &Client{cfg: cfg, http: http.Client{Transport: cfg.Transport, Timeout: timeout}}
+	return &Client{adminapi.Client{Upstream: cfg.Upstream, Key: cfg.Key, Version: version, Transport: cfg.Transport}}
 }
 
 // ErrRefused says that the API does not take the admin key.
@@ -133,27 +128,14 @@ func (c *Client) each(ctx context.Context, path string, query url.Values, do fun
 }
 
 func (c *Client) get(ctx context.Context, path string, into any) error {
-	base := strings.TrimSuffix(strings.TrimRight(c.cfg.Upstream, "/"), "/v1")
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("X-Api-Key", c.cfg.Key.Reveal())
-	req.Header.Set("Anthropic-Version", version)
-	req.Header.Set("User-Agent", "weir")
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
+	r, err := c.api.Get(ctx, path)
 	switch {
 	case err != nil:
 		return err
-	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden:
+	case r.Code == http.StatusUnauthorized, r.Code == http.StatusForbidden:
 		return ErrRefused
-	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("the Admin API answered %s", resp.Status)
+	case r.Code != http.StatusOK:
+		return fmt.Errorf("the Admin API answered %s", r.Status)
 	}
-	return json.Unmarshal(raw, into)
+	return json.Unmarshal(r.Body, into)
 }

@@ -48,7 +48,7 @@ func New(base string, transport http.RoundTripper) (*Room, error) {
 
 // Parse reads the address of an API. One that ends in /v1 is taken without it.
 func Parse(base string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimSuffix(strings.TrimRight(base, "/"), "/v1"))
+	u, err := url.Parse(call.APIBase(base))
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, fmt.Errorf("upstream %q is not an address such as https://api.anthropic.com", base)
 	}

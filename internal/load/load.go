@@ -111,29 +111,50 @@ func (r *runner) agent(ctx context.Context, i int, tenant Tenant) {
 // open sends at the workload's rate, whether or not answers come back. An
 // arrival that finds MaxInFlight requests under way is dropped and counted.
 func (r *runner) open(ctx context.Context) {
-	var wg sync.WaitGroup
-	defer wg.Wait()
+	arrive := r.arrivals()
+	defer arrive.wg.Wait()
 	rng := r.rng(1 << 32)
-	slots := make(chan struct{}, r.workload.MaxInFlight)
 	next := time.Now()
 	for n := 0; ctx.Err() == nil; n++ {
 		gap := rng.ExpFloat64() / r.workload.Rate
 		next = next.Add(time.Duration(gap * float64(time.Second)))
-		if !r.pause(ctx, time.Until(next)) || !r.take() {
-			return
-		}
-		select {
-		case slots <- struct{}{}:
-		default:
-			r.out.drop()
-			continue
-		}
-		wg.Go(func() {
-			defer func() { <-slots }()
+		if !arrive.at(ctx, next, func() {
 			own := r.rng(uint64(n))
 			r.send(ctx, own, pick(own, r.workload.Tenants), n)
-		})
+		}) {
+			return
+		}
 	}
+}
+
+// arrivals are requests that come whether or not answers come back.
+type arrivals struct {
+	*runner
+	wg    sync.WaitGroup
+	slots chan struct{} // of the requests under way
+}
+
+func (r *runner) arrivals() *arrivals {
+	return &arrivals{runner: r, slots: make(chan struct{}, r.workload.MaxInFlight)}
+}
+
+// at waits for an arrival and begins to send it, or drops and counts it where
+// there is no slot. It reports false at the end of the load.
+func (a *arrivals) at(ctx context.Context, t time.Time, send func()) bool {
+	if !a.pause(ctx, time.Until(t)) || !a.take() {
+		return false
+	}
+	select {
+	case a.slots <- struct{}{}:
+	default:
+		a.out.drop()
+		return true
+	}
+	a.wg.Go(func() {
+		defer func() { <-a.slots }()
+		send()
+	})
+	return true
 }
 
 // send makes one request of the workload.

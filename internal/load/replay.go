@@ -6,33 +6,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 )
 
 // replay sends the trace's requests at their times, whether or not answers come
 // back. As in an open loop, those that find no slot are dropped and counted.
 func (r *runner) replay(ctx context.Context) {
-	var wg sync.WaitGroup
-	defer wg.Wait()
+	arrive := r.arrivals()
+	defer arrive.wg.Wait()
 	began := time.Now()
-	slots := make(chan struct{}, r.workload.MaxInFlight)
 	for n, a := range r.workload.Trace {
 		at := began.Add(time.Duration(a.At / r.workload.Speed * float64(time.Second)))
-		if !r.pause(ctx, time.Until(at)) || !r.take() {
-			return
-		}
-		select {
-		case slots <- struct{}{}:
-		default:
-			r.out.drop()
-			continue
-		}
-		wg.Go(func() {
-			defer func() { <-slots }()
+		if !arrive.at(ctx, at, func() {
 			rng := r.rng(uint64(n))
 			r.ask(ctx, rng, r.workload.recorded(a, r.prose.Passage(rng, a.InputTokens)), n)
-		})
+		}) {
+			return
+		}
 	}
 }
 

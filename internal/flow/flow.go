@@ -35,16 +35,10 @@ type admitter interface {
 	Admit(ctx context.Context, c *call.Call, print string) (*call.Permit, error)
 }
 
-type cache interface {
-	// Answer answers c from the cache or with the answer to an identical call
-	// under way, or asks, and keeps the answer where that is wanted. It may ask
-	// for a copy of c, under a context that outlives ctx.
-	Answer(ctx context.Context, c *call.Call, ask func(context.Context, *call.Call) (*http.Response, error)) (*http.Response, error)
-}
-
-type splitter interface {
-	// Answer asks, or answers c in parts where it is too long to be answered
-	// whole and its caller wants that.
+// answerer stands before the question: it answers c in a way of its own, or
+// asks. It may ask for other calls than c, and under a context that outlives
+// ctx.
+type answerer interface {
 	Answer(ctx context.Context, c *call.Call, ask func(context.Context, *call.Call) (*http.Response, error)) (*http.Response, error)
 }
 
@@ -85,8 +79,8 @@ type Corridor struct {
 	Classify classifier
 	Protect  protector // nil: none
 	Estimate estimator
-	Split    splitter  // nil: none
-	Cache    cache     // nil: none
+	Split    answerer  // what is too long, in parts, where the caller wants that; nil: not at all
+	Cache    answerer  // what has been asked before, or is being asked; nil: none
 	Collect  collector // nil: none
 	Bind     binder    // nil: none
 	Keys     keyring

@@ -110,7 +110,7 @@ func New(opts ...Option) (*Gateway, error) {
 	g.maxTokens.Configure(s.maxTokens)
 	g.corridor = g.newCorridor(s, sender, outlook)
 	if err := g.openBatches(s, g.priced); err != nil {
-		return nil, err
+		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
@@ -26,8 +27,8 @@ type API struct {
 	Transport http.RoundTripper
 }
 
-// judge is immutable.
-var judge = fault.New()
+// judge tells failures apart. It is made when a batch meets the first one.
+var judge = sync.OnceValue(fault.New)
 
 // Failure is an answer other than success, or none.
 type Failure struct {
@@ -95,7 +96,7 @@ func (a *API) do(ctx context.Context, method, path string, body []byte) (*http.R
 	}
 	defer resp.Body.Close()
 	raw, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // what could be read will do
-	f := &Failure{Body: raw, Verdict: judge.Answer(time.Now(), resp.StatusCode, resp.Header, raw)}
+	f := &Failure{Body: raw, Verdict: judge().Answer(time.Now(), resp.StatusCode, resp.Header, raw)}
 	var own struct {
 		Error struct {
 			Details struct{ Weir struct{ Scope string } }

@@ -381,5 +381,5 @@ func own(r Result) bool {
 	if json.Unmarshal(r.Raw, &whole) != nil {
 		return false
 	}
-	return !judge.Event(time.Time{}, whole.Error).Transient() && len(bytes.TrimSpace(whole.Error)) > 0
+	return !judge().Event(time.Time{}, whole.Error).Transient() && len(bytes.TrimSpace(whole.Error)) > 0
 }

@@ -339,7 +339,7 @@ func respond(c *call.Call, r Result) (*http.Response, error) {
 
 // statusOf is the status that goes with an error's type.
 func statusOf(body []byte) int {
-	return max(judge.Event(time.Time{}, body).Status, http.StatusBadRequest)
+	return max(judge().Event(time.Time{}, body).Status, http.StatusBadRequest)
 }
 
 // delivery is an answer on its way to its caller.

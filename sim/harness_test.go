@@ -5,11 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,15 +32,9 @@ func inBubble(t *testing.T, c sim.Config, test func(b *bench)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := memnet.Listen()
-		server := &http.Server{Handler: srv, ErrorLog: log.New(io.Discard, "", 0)}
-		var wg sync.WaitGroup
-		wg.Go(func() { server.Serve(l) })
-		transport := l.Transport()
+		transport, stop := memnet.Serve(srv)
 		defer func() {
-			transport.CloseIdleConnections()
-			server.Close()
-			wg.Wait()
+			stop()
 			time.Sleep(time.Minute) // net/http lets a connection linger after an early answer
 		}()
 		test(&bench{T: t, srv: srv, client: &http.Client{Transport: transport}})

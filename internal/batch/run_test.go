@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -72,11 +70,7 @@ func at(t *testing.T, c sim.Config, n int, test func(d *desk)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := memnet.Listen()
-		server := &http.Server{Handler: srv, ErrorLog: log.New(io.Discard, "", 0)}
-		var wg sync.WaitGroup
-		wg.Go(func() { server.Serve(l) })
-		transport := l.Transport()
+		transport, stop := memnet.Serve(srv)
 		d := &desk{T: t, srv: srv, name: filepath.Join(t.TempDir(), "out.jsonl")}
 		d.api = &batch.API{Base: "http://api", Transport: &door{d, transport}, Header: http.Header{
 			"X-Api-Key": {"sk-ant-test"}, "Anthropic-Version": {"2023-06-01"},
@@ -92,9 +86,7 @@ func at(t *testing.T, c sim.Config, n int, test func(d *desk)) {
 		defer func() {
 			d.in.Close()
 			d.out.Close()
-			transport.CloseIdleConnections()
-			server.Close()
-			wg.Wait()
+			stop()
 			time.Sleep(time.Minute) // net/http lets connections linger
 		}()
 		test(d)

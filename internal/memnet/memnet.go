@@ -6,6 +6,8 @@ package memnet
 
 import (
 	"context"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"sync"
@@ -67,3 +69,18 @@ type addr struct{}
 
 func (addr) Network() string { return "mem" }
 func (addr) String() string  { return "mem" }
+
+// Serve serves h on a network of its own, in silence. stop ends the server and
+// the connections, and waits for that.
+func Serve(h http.Handler) (transport *http.Transport, stop func()) {
+	l := Listen()
+	server := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = server.Serve(l) }) // it ends by stop
+	transport = l.Transport()
+	return transport, func() {
+		transport.CloseIdleConnections()
+		server.Close()
+		wg.Wait()
+	}
+}

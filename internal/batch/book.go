@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/message"
 )
 
 // book books what has been answered: each request once, whatever ends the
@@ -81,25 +82,9 @@ func usageOf(raw []byte) call.Usage {
 	var r struct {
 		Message struct {
 			Model string
-			Usage struct {
-				Input      call.Tokens `json:"input_tokens"`
-				CacheWrite call.Tokens `json:"cache_creation_input_tokens"`
-				CacheRead  call.Tokens `json:"cache_read_input_tokens"`
-				Output     call.Tokens `json:"output_tokens"`
-				Writes     struct {
-					Hour call.Tokens `json:"ephemeral_1h_input_tokens"`
-				} `json:"cache_creation"`
-				Server struct {
-					Searches int64 `json:"web_search_requests"`
-				} `json:"server_tool_use"`
-				Geo string `json:"inference_geo"`
-			}
+			Usage message.Usage
 		}
 	}
 	err := json.Unmarshal(raw, &r)
-	u := r.Message.Usage
-	return call.Usage{
-		Input: u.Input, CacheWrite: u.CacheWrite, CacheRead: u.CacheRead, Output: u.Output, HourWrite: u.Writes.Hour,
-		Searches: u.Server.Searches, US: u.Geo == "us", Batch: true, Model: r.Message.Model, Exact: err == nil,
-	}
+	return r.Message.Usage.Over(call.Usage{Batch: true, Model: r.Message.Model, Exact: err == nil})
 }

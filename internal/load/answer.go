@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/message"
 )
 
 // maxLine bounds one line of a stream, as the official Go SDK does.
@@ -28,46 +29,13 @@ type answer struct {
 	first   time.Time
 }
 
-type wireUsage struct {
-	Input      *call.Tokens `json:"input_tokens"`
-	CacheWrite *call.Tokens `json:"cache_creation_input_tokens"`
-	CacheRead  *call.Tokens `json:"cache_read_input_tokens"`
-	Output     *call.Tokens `json:"output_tokens"`
-	Writes     struct {
-		Hour *call.Tokens `json:"ephemeral_1h_input_tokens"`
-	} `json:"cache_creation"`
-	Tools struct {
-		Searches *int64 `json:"web_search_requests"`
-	} `json:"server_tool_use"`
-	Speed string `json:"speed"`
-	Geo   string `json:"inference_geo"`
-	Tier  string `json:"service_tier"`
-}
-
-// into overwrites what w knows: message_delta is cumulative and may hold the
-// output alone.
-func (w wireUsage) into(u *call.Usage) {
-	for _, f := range []struct {
-		from *call.Tokens
-		to   *call.Tokens
-	}{{w.Input, &u.Input}, {w.CacheWrite, &u.CacheWrite}, {w.CacheRead, &u.CacheRead}, {w.Output, &u.Output}, {w.Writes.Hour, &u.HourWrite}} {
-		if f.from != nil {
-			*f.to = *f.from
-		}
-	}
-	if w.Tools.Searches != nil {
-		u.Searches = *w.Tools.Searches
-	}
-	u.Fast, u.US, u.Batch = u.Fast || w.Speed == "fast", u.US || w.Geo == "us", u.Batch || w.Tier == "batch"
-}
-
 type wireEvent struct {
-	Type    string    `json:"type"`
-	Usage   wireUsage `json:"usage"`
-	Model   string    `json:"model"`
+	Type    string        `json:"type"`
+	Usage   message.Usage `json:"usage"`
+	Model   string        `json:"model"`
 	Message struct {
-		Usage wireUsage `json:"usage"`
-		Model string    `json:"model"`
+		Usage message.Usage `json:"usage"`
+		Model string        `json:"model"`
 	} `json:"message"`
 	Error struct {
 		Type    string `json:"type"`
@@ -113,7 +81,7 @@ func (a *answer) message(body io.Reader) {
 		a.outcome, a.err = Broken, fmt.Errorf("answer of type %q", e.Type)
 		return
 	}
-	e.Usage.into(&a.usage)
+	a.usage = e.Usage.Over(a.usage)
 	a.usage.Exact, a.usage.Model = true, e.Model
 }
 
@@ -149,10 +117,10 @@ func (a *answer) event(data []byte) bool {
 		a.pinged = a.pinged || a.usage == call.Usage{}
 	case "message_start":
 		a.first = time.Now()
-		e.Message.Usage.into(&a.usage)
+		a.usage = e.Message.Usage.Over(a.usage)
 		a.usage.Model = e.Message.Model
 	case "message_delta":
-		e.Usage.into(&a.usage)
+		a.usage = e.Usage.Over(a.usage)
 	case "message_stop":
 		a.outcome, a.err, a.usage.Exact = OK, nil, true
 		return true

@@ -135,7 +135,7 @@ func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.O
 		Limits:   limits.Read,
 		Account:  account.New(g.priced, learn, interrupted),
 		Shape:    shape.New(s.fallback, append(steps, &g.maxTokens, shape.Gather{Above: s.streamAbove})...),
-		Budget:   flow.NewBudget(),
+		Retries:  flow.NewRetryBudget(),
 		Money:    g.money,
 	}
 	f.Split = g.newSplitter(s.split, estimator)

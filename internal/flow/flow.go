@@ -90,7 +90,7 @@ type Corridor struct {
 	Upstream sender
 	Limits   func(http.Header) call.Limits
 	Account  accountant
-	Budget   *Budget
+	Retries  *RetryBudget
 	Money    treasurer // nil: none
 	Breaker  breaker   // nil: none
 	Hedge    *Hedge    // nil: none
@@ -294,7 +294,7 @@ func (f *Corridor) admit(ctx context.Context, c *call.Call, last call.Verdict) (
 			c.Waited = time.Since(c.Received)
 		}
 		if c.Attempts++; c.Attempts == 1 {
-			f.Budget.Deposit(time.Now(), c, key)
+			f.Retries.Deposit(time.Now(), c, key)
 		}
 		return key, permit, nil
 	}

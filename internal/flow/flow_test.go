@@ -86,7 +86,7 @@ func (h *house) run(t *testing.T, ctx context.Context) (*http.Response, time.Dur
 	t.Helper()
 	corridor := &flow.Corridor{
 		Classify: h, Estimate: h, Keys: h, Admit: h, Upstream: h, Account: h,
-		Limits: func(http.Header) call.Limits { return call.Limits{} }, Budget: flow.NewBudget(),
+		Limits: func(http.Header) call.Limits { return call.Limits{} }, Retries: flow.NewRetryBudget(),
 	}
 	began := time.Now()
 	resp, c, err := corridor.Do(httptest.NewRequestWithContext(ctx, "POST", "/v1/messages", nil), func(*call.Call) {})

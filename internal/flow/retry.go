@@ -58,7 +58,7 @@ func (f *Corridor) delay(now time.Time, c *call.Call, v call.Verdict) time.Durat
 	case c.Failures == 1 && f.elsewhere(now, c):
 		return 0 // no more load for what fails
 	}
-	return max(v.RetryAfter, jitter(c.Failures, retryBase, retryCap), f.Budget.Take(now, c))
+	return max(v.RetryAfter, jitter(c.Failures, retryBase, retryCap), f.Retries.Take(now, c))
 }
 
 // elsewhere reports whether c's next attempt would go to another upstream than

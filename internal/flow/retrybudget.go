@@ -8,12 +8,12 @@ import (
 	"github.com/weir-gateway/weir/call"
 )
 
-// Budget is the retry budget, kept for each upstream and model apart (after
+// RetryBudget is the retry budget, kept for each upstream and model apart (after
 // Finagle): every new call pays in a tenth of a retry, every second a whole
 // one, and a retry takes one out. It bounds the extra load that failing calls
 // put on what fails, and leaves the others alone. It is safe for concurrent
 // use.
-type Budget struct {
+type RetryBudget struct {
 	mu     sync.Mutex
 	models map[debtor]*credit // bounded by maxModels; guarded by mu
 	others credit             // of the models that found no place; guarded by mu
@@ -30,15 +30,15 @@ const (
 	maxModels     = 256 // names come from clients, who may invent them
 )
 
-// NewBudget returns a budget with a little credit for every model to begin
+// NewRetryBudget returns a budget with a little credit for every model to begin
 // with.
-func NewBudget() *Budget {
-	return &Budget{models: map[debtor]*credit{}, others: credit{left: budgetUpfront}}
+func NewRetryBudget() *RetryBudget {
+	return &RetryBudget{models: map[debtor]*credit{}, others: credit{left: budgetUpfront}}
 }
 
 // Deposit counts one new call, which key pays for. One that its client repeats
 // is no new traffic and pays nothing: retries would earn retries.
-func (b *Budget) Deposit(now time.Time, c *call.Call, key call.Key) {
+func (b *RetryBudget) Deposit(now time.Time, c *call.Call, key call.Key) {
 	if c.ClientRetry > 0 {
 		return
 	}
@@ -52,7 +52,7 @@ func (b *Budget) Deposit(now time.Time, c *call.Call, key call.Key) {
 // and returns how long it must wait for its credit.
 // A wait beyond the call's deadline draws nothing: such a call gives up, and
 // leaves no debt for others to pay.
-func (b *Budget) Take(now time.Time, c *call.Call) time.Duration {
+func (b *RetryBudget) Take(now time.Time, c *call.Call) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m := b.of(now, debtor{c.Shunned.Upstream, c.Model})
@@ -64,7 +64,7 @@ func (b *Budget) Take(now time.Time, c *call.Call) time.Duration {
 }
 
 // of returns a credit as it is now.
-func (b *Budget) of(now time.Time, who debtor) *credit {
+func (b *RetryBudget) of(now time.Time, who debtor) *credit {
 	m, ok := b.models[who]
 	if !ok {
 		if len(b.models) >= maxModels {
@@ -82,7 +82,7 @@ func (b *Budget) of(now time.Time, who debtor) *credit {
 // forget drops the models that have not been retried lately: they have more
 // than they would begin with again. It costs one walk; with maxModels in use at
 // once, newcomers share a credit.
-func (b *Budget) forget(now time.Time) {
+func (b *RetryBudget) forget(now time.Time) {
 	maps.DeleteFunc(b.models, func(_ debtor, m *credit) bool {
 		m.accrue(now)
 		return m.left >= budgetBound

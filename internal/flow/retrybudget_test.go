@@ -16,7 +16,7 @@ func of(model string) *call.Call {
 }
 
 // drain takes the credit that a fresh model begins with.
-func drain(t *testing.T, b *flow.Budget, c *call.Call) {
+func drain(t *testing.T, b *flow.RetryBudget, c *call.Call) {
 	t.Helper()
 	for i := range 5 {
 		if wait := b.Take(noon, c); wait != 0 {
@@ -26,7 +26,7 @@ func drain(t *testing.T, b *flow.Budget, c *call.Call) {
 }
 
 func TestBudget(t *testing.T) {
-	b, c := flow.NewBudget(), of("a")
+	b, c := flow.NewRetryBudget(), of("a")
 	drain(t, b, c)
 	if wait := b.Take(noon, c); wait != time.Second {
 		t.Errorf("the sixth waits %v, want a second", wait)
@@ -43,7 +43,7 @@ func TestBudget(t *testing.T) {
 }
 
 func TestBudgetKeepsModelsApart(t *testing.T) {
-	b := flow.NewBudget()
+	b := flow.NewRetryBudget()
 	for range 50 {
 		b.Take(noon, of("failing"))
 	}
@@ -51,7 +51,7 @@ func TestBudgetKeepsModelsApart(t *testing.T) {
 }
 
 func TestBudgetOfClientRetries(t *testing.T) {
-	b, c := flow.NewBudget(), of("a")
+	b, c := flow.NewRetryBudget(), of("a")
 	drain(t, b, c)
 	c.ClientRetry = 1
 	for range 100 {
@@ -63,7 +63,7 @@ func TestBudgetOfClientRetries(t *testing.T) {
 }
 
 func TestBudgetLeavesNoDebt(t *testing.T) {
-	b, c := flow.NewBudget(), of("a")
+	b, c := flow.NewRetryBudget(), of("a")
 	c.Deadline = noon.Add(10 * time.Second)
 	for range 1000 {
 		b.Take(noon, c)
@@ -74,7 +74,7 @@ func TestBudgetLeavesNoDebt(t *testing.T) {
 }
 
 func TestBudgetIsBounded(t *testing.T) {
-	b := flow.NewBudget()
+	b := flow.NewRetryBudget()
 	for i := range 256 {
 		drain(t, b, of(fmt.Sprint("model-", i)))
 	}
@@ -95,7 +95,7 @@ func TestBudgetIsBounded(t *testing.T) {
 }
 
 func TestBudgetKeepsUpstreamsApart(t *testing.T) {
-	b := flow.NewBudget()
+	b := flow.NewRetryBudget()
 	for range 50 {
 		c := of("m")
 		c.Shunned = call.Key{Print: "k", Upstream: "http://relay"}

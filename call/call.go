@@ -7,6 +7,7 @@ package call
 
 import (
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -89,6 +90,7 @@ type Call struct {
 	NoDegrade   bool          // weir-degrade: off
 	Client      string        // name of the gateway token that let it in; "" where there are none
 	Owner       string        // what is sure of who asks: the tenant of its token, else the fingerprint of what it sent
+	Models      [][]string    // patterns of the models that its caller may use: one of each list must fit; nil: any
 	CacheWish   CacheWish     // weir-cache
 	Split       SplitWish     // weir-split
 	MaxWait     time.Duration // weir-max-wait; 0 if the caller did not say it
@@ -121,6 +123,10 @@ type Call struct {
 	MaxTokensAsked Tokens // what the caller asked for, where MaxTokens was lowered; else 0
 	Gather         bool   // sent as a stream, and answered in one piece
 
+	// Filled by the ladder, before the cache.
+	Rungs []Rung // that are in force for it, in their order; nil: it stays as it came
+	Plain []byte // the body that shape has edited for them; nil: it has not
+
 	// Filled by account, and by the corridor where the client left with the last byte.
 	Lost Usage // of attempts of whose answers the client got nothing
 }
@@ -128,6 +134,19 @@ type Call struct {
 // Streamed reports whether the call is sent as a stream, whatever the caller
 // gets of it.
 func (c *Call) Streamed() bool { return c.Stream || c.Gather }
+
+// May reports whether c's caller may use a model.
+func (c *Call) May(model string) bool {
+	for _, list := range c.Models {
+		if !slices.ContainsFunc(list, func(pattern string) bool {
+			ok, err := path.Match(pattern, model)
+			return ok && err == nil
+		}) {
+			return false
+		}
+	}
+	return true
+}
 
 // Clone returns a copy that another goroutine may own. Header and body are
 // shared; neither owner may change them.
@@ -140,7 +159,7 @@ func (c *Call) Clone() *Call {
 // Degradation says how a call was made simpler than it came. The zero
 // Degradation is none.
 type Degradation struct {
-	Rung string // what was done, such as "fallback"
+	Rung string // what was done, such as "fallback"; several are joined by "+"
 	From string // the model that was asked for
 }
 

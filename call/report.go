@@ -83,3 +83,28 @@ type WaiterReport struct {
 	Input    Tokens   `json:"input_tokens"` // estimated
 	Attempt  int      `json:"attempt"`      // 1: it was not sent before
 }
+
+// LadderReport is the answer of GET /api/v1/degradation: what is made simpler
+// now, and why.
+type LadderReport struct {
+	At     time.Time    `json:"at"`
+	DryRun bool         `json:"dry_run"` // nothing is: it is only counted
+	Rungs  []RungReport `json:"rungs"`
+}
+
+// RungReport is the state of one rung of the ladder.
+type RungReport struct {
+	Rung    string          `json:"rung"`
+	Enter   string          `json:"enter"`
+	Leave   string          `json:"leave,omitempty"` // empty: when enter does not hold
+	Changes uint64          `json:"changes"`         // how often it came into force or went out of it
+	InForce []InForceReport `json:"in_force"`        // at most 20
+}
+
+// InForceReport is for whom a rung is in force.
+type InForceReport struct {
+	Class  string    `json:"class"`
+	Tenant string    `json:"tenant,omitempty"` // empty: all
+	Model  string    `json:"model"`
+	Since  time.Time `json:"since"`
+}

@@ -96,8 +96,8 @@ func (m *metrics) Event(e call.Event) {
 	}
 	m.wait[e.Class].Observe(e.Waited.Seconds())
 	m.sent(e)
-	if e.Degraded.Rung != "" {
-		m.degraded.WithLabelValues(e.Degraded.Rung).Inc()
+	for _, rung := range e.Degraded.Rungs() {
+		m.degraded.WithLabelValues(rung).Inc()
 	}
 	if e.Outcome == "ok" {
 		m.took[e.Class].Observe(e.Took.Seconds())

@@ -42,6 +42,7 @@ func busyHouse(t *testing.T) *house {
 		io.WriteString(w, answer)
 	}, weir.WithAPIKey("main", "sk-ant-api-one"), weir.WithFallback("claude-haiku-4-5", "claude-sonnet-5"),
 		weir.WithProtection(named{{Rule: "tenants", Kind: "hotspot", Resource: "*"}}), weir.WithNotifier(deaf{}), weir.WithLedger(blank{}),
+		weir.WithLadder(weir.Ladder{Rungs: []weir.Rung{{Do: call.Rung{Kind: call.RungThinking}, Enter: when(t, "headroom < 0.0")}}}),
 		weir.WithCache(weir.Cache{Folder: t.TempDir(), Disk: true}),
 		weir.WithBatches(weir.Batches{File: filepath.Join(t.TempDir(), "batches.db"), Collect: true}),
 		weir.WithBudgets(weir.Budget{Name: "team", Limit: call.Dollar, Period: "month", Each: "tenant"}))

@@ -44,6 +44,7 @@ type settings struct {
 	fallback   map[string][]string
 	prompt     *PromptCaching // nil: none
 	maxTokens  MaxTokens
+	ladder     Ladder
 
 	streamAbove call.Tokens
 

@@ -55,6 +55,10 @@ var (
 	descBudgetSpent    = desc("weir_budget_spent_usd", "What is spent of it in this period; of the tenant, token or model that has used most, where each has its own.", "budget")
 	descBudgetReserved = desc("weir_budget_reserved_usd", "What is set aside of the same for calls under way, at their worst.", "budget")
 	descBudgetUsed     = desc("weir_budget_used_ratio", "What is spent of the limit, from 0.", "budget")
+	descLevel          = desc("weir_degrade_level", "Rungs of the degradation ladder that are in force for calls of the class.", "class")
+	descSteps          = desc("weir_degrade_changes_total", "How often a rung came into force or went out of it, for one class and model, and tenant where it looks at that.", "rung")
+	descWould          = desc("weir_degrade_dry_run_total", "Calls that a rung would have made simpler, were it no dry run.", "rung")
+	descLadderFaults   = desc("weir_degrade_faults_total", "Evaluations of a rung's conditions that failed: it stayed as it was.")
 	descBudgetRefused  = desc("weir_budget_refused_total", "Calls that were refused because a budget had not enough left for them.", "budget")
 )
 
@@ -65,7 +69,7 @@ func (r *reports) Describe(ch chan<- *prometheus.Desc) {
 		descOldest, descBytes, descInFlight, descSurprises, descBlocked, descBreaker, descChanges, descWarnings,
 		descWebhooks, descRefused, descBudgetLimit, descBudgetSpent, descBudgetReserved, descBudgetUsed, descBudgetRefused,
 		descBooked, descJournal, descBehind,
-		descApart,
+		descApart, descLevel, descSteps, descWould, descLadderFaults,
 		descCollected, descBatches,
 	} {
 		ch <- d
@@ -94,6 +98,7 @@ func (r *reports) Collect(ch chan<- prometheus.Metric) {
 	r.warnings(s)
 	r.collected(s)
 	r.budgets(s)
+	r.ladder(s)
 	s.add(descSurprises, float64(r.g.admission.Surprises()))
 	r.ledger(s)
 	s.send(ch)
@@ -230,7 +235,7 @@ func (s sheet) send(ch chan<- prometheus.Metric) {
 	for d, cells := range s {
 		kind := prometheus.GaugeValue
 		switch d {
-		case descSurprises, descChanges, descRefused, descWebhooks, descBooked, descBudgetRefused:
+		case descSurprises, descChanges, descRefused, descWebhooks, descBooked, descBudgetRefused, descSteps, descWould, descLadderFaults:
 			kind = prometheus.CounterValue
 		}
 		for _, c := range cells {

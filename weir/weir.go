@@ -62,6 +62,7 @@ type Gateway struct {
 	warner    warner
 	prompt    promptTally
 	maxTokens shape.MaxTokens
+	ladder    ladder
 	cache     *cache.Room      // nil: none
 	collector *batch.Collector // nil: none
 	batches   *batch.Store     // nil: none
@@ -108,6 +109,7 @@ func New(opts ...Option) (*Gateway, error) {
 	g.metrics = newMetrics(g)
 	g.warner.open(s)
 	g.maxTokens.Configure(s.maxTokens)
+	g.ladder.open(g, s.ladder)
 	g.corridor = g.newCorridor(s, sender, outlook)
 	if err := g.openBatches(s, g.priced); err != nil {
 		return nil, errors.Join(err, g.Close())
@@ -123,8 +125,9 @@ func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.O
 	}
 	g.priced = newPriced(s.prices, s.log, all)
 	estimator := estimate.New()
-	learn, steps := s.steps(estimator.Learn)
+	learn, marks := s.steps(estimator.Learn)
 	g.classify = classify.New(s.classify)
+	steps := append([]shape.Step{&shape.Rungs{Reread: g.classify.Reread}}, marks...)
 	f := &flow.Corridor{
 		Classify: g.classify,
 		Estimate: estimator,
@@ -137,6 +140,7 @@ func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.O
 		Shape:    shape.New(s.fallback, append(steps, &g.maxTokens, shape.Gather{Above: s.streamAbove})...),
 		Retries:  flow.NewRetryBudget(),
 		Money:    g.money,
+		Ladder:   &g.ladder,
 	}
 	f.Split = g.newSplitter(s.split, estimator)
 	if g.cache != nil {

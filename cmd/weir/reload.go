@@ -151,8 +151,8 @@ func (r *reloader) setClients(list []weir.Client) error {
 }
 
 // apply takes over what can change while the gateway runs: the keys, the
-// clients, the prices, the budgets, the bounds of the cache, whom to warn when, and the
-// policy of max_tokens.
+// clients, the prices, the budgets, the bounds of the cache, whom to warn when, the
+// policy of max_tokens, and the ladder.
 func (r *reloader) apply(next config.Config) error {
 	if next.Listen != r.now.Listen || next.Admin != r.now.Admin || next.Upstream != r.now.Upstream {
 		r.log.Warn("a new address takes effect at the next start")
@@ -183,6 +183,11 @@ func (r *reloader) apply(next config.Config) error {
 		return err
 	}
 	r.reloadCache(next.Cache)
+	if !reflect.DeepEqual(next.Degrade, r.now.Degrade) { // an equal one keeps what is in force
+		if err := r.gateway.SetLadder(ladderOf(next)); err != nil {
+			return err
+		}
+	}
 	return errors.Join(r.gateway.SetBudgets(budgetsOf(next)), r.gateway.SetMaxTokens(maxTokensOf(next)), r.gateway.SetWarnings(warningsOf(next)), r.notifier.Configure(next.Alerts.Every.D(), hooks))
 }
 

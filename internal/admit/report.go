@@ -81,3 +81,30 @@ func (r *Room) Surprises() (n int) {
 	}
 	return n
 }
+
+// Pressure is how much one lane's queue presses.
+type Pressure struct {
+	Organization, Group string
+	Waiting             int
+	Oldest              [call.NumClasses]time.Duration // wait of the oldest of a class or a more urgent one
+}
+
+// Pressures tells how much the queues press, without their order.
+func (r *Room) Pressures(now time.Time) []Pressure {
+	lanes := r.snapshot()
+	out := make([]Pressure, len(lanes))
+	for i, ln := range lanes {
+		p := &out[i]
+		p.Organization, p.Group = ln.key.account, ln.key.group
+		ln.mu.Lock()
+		p.Waiting = ln.queue.Len()
+		for it := range ln.queue.All {
+			p.Oldest[it.Class] = max(p.Oldest[it.Class], now.Sub(it.Value.(*waiter).received))
+		}
+		ln.mu.Unlock()
+		for c := 1; c < call.NumClasses; c++ {
+			p.Oldest[c] = max(p.Oldest[c], p.Oldest[c-1])
+		}
+	}
+	return out
+}

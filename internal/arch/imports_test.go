@@ -10,7 +10,7 @@ import (
 // The floor plan of DESIGN §3, by directory.
 var (
 	cellar = []string{
-		"internal/breaker", "internal/fair", "internal/fault", "internal/message", "internal/price",
+		"internal/breaker", "internal/dwell", "internal/fair", "internal/fault", "internal/message", "internal/price",
 		"internal/quota", "internal/schema", "internal/sse", "internal/textsplit",
 		"internal/warn", "internal/words",
 	}
@@ -20,7 +20,7 @@ var (
 		"internal/split", "internal/upstream",
 	}
 	sideRooms = []string{
-		"internal/batch", "internal/config", "internal/dash", "internal/ledger",
+		"internal/batch", "internal/config", "internal/dash", "internal/ladder", "internal/ledger",
 		"internal/load", "internal/notify", "internal/ratelimits", "internal/reconcile", "internal/rules", "internal/sentinel",
 		"internal/share", "internal/tokens", "internal/top", "internal/trace",
 	}
@@ -37,6 +37,8 @@ func mayImport(dir string) (allowed []string, known bool) {
 		return nil, true
 	case slices.Contains(cellar, dir), slices.Contains(tools, dir), dir == "internal/flow":
 		return []string{"call"}, true
+	case dir == "internal/config": // conditions are checked where they are read
+		return join([]string{"call", "internal/ladder"}, cellar, tools), true
 	case slices.Contains(rooms, dir), slices.Contains(sideRooms, dir):
 		return join([]string{"call"}, cellar, tools), true
 	case dir == "sim":
@@ -49,8 +51,8 @@ func mayImport(dir string) (allowed []string, known bool) {
 		return []string{"call", "internal/dash"}, true
 	case dir == "conformance/refusals/serve":
 		return []string{"conformance/refusals"}, true
-	case dir == "weir":
-		return house, true
+	case dir == "weir": // without CEL, which programs that embed it need not carry
+		return slices.DeleteFunc(slices.Clone(house), func(d string) bool { return d == "internal/ladder" }), true
 	case dir == "internal/bench": // the rig that measures the house from outside
 		return []string{"call", "internal/load", "internal/memnet", "sim", "weir"}, true
 	case dir == "cmd/weir":

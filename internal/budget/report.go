@@ -67,3 +67,16 @@ func (r *Room) Concerned(c *call.Call) (list [][2]string) {
 	}
 	return list
 }
+
+// Share is how much is spent of the fullest budget that c draws on, from 0.
+func (r *Room) Share(now time.Time, c *call.Call) (most float64) {
+	if r.idle.Load() {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.drawn(now, c) {
+		most = max(most, p.share())
+	}
+	return most
+}

@@ -114,7 +114,7 @@ func (r *Room) Answer(ctx context.Context, c *call.Call, ask asker) (*http.Respo
 	}
 	t := &taker{
 		room: r, call: c, ask: ask, reads: wish != call.CacheWrite, keeps: wish != call.CacheRead,
-		kin: kin{key: k, class: c.Class, wait: c.MaxWait, noDegrade: c.NoDegrade},
+		kin: kin{key: k, class: c.Class, wait: c.MaxWait, noDegrade: c.NoDegrade, rungs: c.Wanted()},
 	}
 	if t.reads {
 		if e, ok := r.find(ctx, k); ok {

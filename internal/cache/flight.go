@@ -27,6 +27,7 @@ type kin struct {
 	class     call.Class
 	wait      time.Duration // weir-max-wait
 	noDegrade bool
+	rungs     string // of the ladder that are in force
 }
 
 // flight is one asking of the upstream, and those who want its answer. It goes

@@ -99,6 +99,13 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 	return c, nil
 }
 
+// Reread measures a body that has been edited.
+func (r *Room) Reread(c *call.Call) error {
+	c.Content = call.Content{}
+	_, err := r.parse(c)
+	return err
+}
+
 // Unread is the call of a request that is refused before it is read: it says
 // only in which language.
 func Unread(req *http.Request, now time.Time) *call.Call {

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -97,11 +96,6 @@ type Retry struct {
 	StreamAbove int64 `yaml:"stream_above" jsonschema:"minimum=0,description=answers of more max_tokens come from the API as a stream and are put together for a caller that wants one piece; 0: never"`
 }
 
-// Degrade says what may be made simpler when it must.
-type Degrade struct {
-	Fallback map[string][]string `yaml:"fallback,omitempty" jsonschema:"description=for a model: those that may answer in its place while it is overloaded or fails, in order"`
-}
-
 // TLS names a certificate and its key.
 type TLS struct {
 	Cert string `yaml:"cert" jsonschema:"required,minLength=1"`
@@ -183,11 +177,7 @@ func (c *Config) Validate() []schema.Fault {
 	if err := c.AdminToken.check(); c.AdminToken != "" && err != nil {
 		add("admin_token", err.Error(), refHint)
 	}
-	for model, chain := range c.Degrade.Fallback {
-		if len(chain) == 0 || slices.Contains(chain, model) || slices.Contains(chain, "") {
-			add("degrade.fallback."+model, "names no other model, or the model itself", "list the models that may answer in its place")
-		}
-	}
+	c.validateDegrade(add)
 	for i, k := range c.Keys {
 		if k.Upstream != "" {
 			api(fmt.Sprintf("keys[%d].upstream", i), k.Upstream)

@@ -92,6 +92,7 @@ type Corridor struct {
 	Account  accountant
 	Retries  *RetryBudget
 	Money    treasurer // nil: none
+	Ladder   ladder    // nil: none
 	Breaker  breaker   // nil: none
 	Hedge    *Hedge    // nil: none
 }
@@ -132,6 +133,9 @@ func (f *Corridor) parts(ctx context.Context, c *call.Call) (*http.Response, err
 // messages leads a call to the cache, and behind it to the upstream. What the
 // cache answers is not estimated: an exact count would ask the upstream.
 func (f *Corridor) messages(ctx context.Context, c *call.Call) (*http.Response, error) {
+	if f.Ladder != nil {
+		f.Ladder.Choose(time.Now(), c)
+	}
 	if f.Cache != nil {
 		return f.Cache.Answer(ctx, c, f.ask)
 	}
@@ -140,6 +144,9 @@ func (f *Corridor) messages(ctx context.Context, c *call.Call) (*http.Response, 
 
 // ask leads a call through the rooms that only a question to a model needs.
 func (f *Corridor) ask(ctx context.Context, c *call.Call) (*http.Response, error) {
+	if no := f.shed(c); no != nil {
+		return nil, no
+	}
 	c.Estimate = f.Estimate.Estimate(c)
 	sent := c.Body
 	if f.Shape != nil && f.Shape.Prepare(c) {

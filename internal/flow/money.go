@@ -22,10 +22,10 @@ type treasurer interface {
 	Spare(c *call.Call, permit *call.Permit) *call.Permit
 }
 
-// economize moves a call to a cheaper model where a budget asks for it and one
-// is configured.
+// economize moves a call to a cheaper model where a budget or the ladder asks
+// for it and one is configured.
 func (f *Corridor) economize(c *call.Call) {
-	if f.Money != nil && c.Endpoint == call.Messages && f.Money.Tight(time.Now(), c) {
+	if simpler(c) || f.Money != nil && c.Endpoint == call.Messages && f.Money.Tight(time.Now(), c) {
 		f.fallback(c)
 	}
 }

@@ -87,3 +87,77 @@ func find(object []byte, name string) (value, inside span, err error) {
 	}
 	return value, inside, nil
 }
+
+// Elements returns the values of a JSON array, in the bytes in which they stand
+// there.
+func Elements(array []byte) ([][]byte, error) {
+	list, err := elements(array)
+	out := make([][]byte, len(list))
+	for i, e := range list {
+		out[i] = e
+	}
+	return out, err
+}
+
+// Replace returns a copy of a JSON array in which f's results stand in the place
+// of its elements; those for which it returns nil stay. Where all stay, it is
+// array itself. No other byte changes.
+func Replace(array []byte, f func(i int, element []byte) []byte) ([]byte, error) {
+	list, err := elements(array)
+	if err != nil {
+		return nil, err
+	}
+	out, from, at := []byte(nil), 0, 0
+	for i, e := range list {
+		at += place(array[at:], e)
+		if next := f(i, e); next != nil {
+			out, from = append(append(out, array[from:at]...), next...), at+len(e)
+		}
+		at += len(e)
+	}
+	if from == 0 {
+		return array, nil
+	}
+	return append(out, array[from:]...), nil
+}
+
+// Cut returns a copy of a JSON array without the elements from one index to
+// before another, which is not behind the last. No other byte changes.
+func Cut(array []byte, from, to int) ([]byte, error) {
+	list, err := elements(array)
+	if err != nil {
+		return nil, err
+	}
+	if from < 0 || from >= to || to >= len(list) {
+		return nil, fmt.Errorf("%w: no elements %d to %d of %d", ErrBroken, from, to, len(list))
+	}
+	begin, end, at := 0, 0, 0
+	for i, e := range list[:to+1] {
+		at += place(array[at:], e)
+		switch i {
+		case from:
+			begin = at
+		case to:
+			end = at
+		}
+		at += len(e)
+	}
+	return slices.Concat(array[:begin], array[end:]), nil
+}
+
+// place is where a part of data begins, which is not behind its first
+// occurrence: only white space, brackets and commas stand before it.
+func place(data, part []byte) int {
+	for i, b := range data {
+		switch b {
+		case ' ', '\t', '\r', '\n', ',':
+			continue
+		case '[':
+			if i == 0 && &data[0] != &part[0] {
+				continue // the array's own
+			}
+		}
+		return i
+	}
+	return len(data)
+}

@@ -1,7 +1,7 @@
 // Package shape makes a call simpler than it came, where the operator allows it
 // and the quota or the upstream forces it. It edits the bytes that must change
 // and leaves the others alone. What changes the answer is noted in the call, to be
-// announced: Degraded and MaxTokensAsked.
+// announced: Degraded and MaxTokensAsked. It does not widen what a caller may use.
 package shape
 
 import (
@@ -14,9 +14,6 @@ import (
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/message"
 )
-
-// Fallback is the rung on which another model answers.
-const Fallback = "fallback"
 
 // Room shapes calls. It is immutable and safe for concurrent use.
 type Room struct {
@@ -55,8 +52,13 @@ func (r *Room) Prepare(c *call.Call) bool {
 // Undo takes back those edits of c at which its refusal v was aimed, and reports
 // false if there are none.
 func (r *Room) Undo(now time.Time, c *call.Call, v call.Verdict) bool {
-	for _, s := range r.steps {
+	for i, s := range r.steps {
 		if u, ok := s.(undoer); ok && u.Undo(now, c, v) {
+			if _, all := s.(*Rungs); all { // it is as it came
+				for _, later := range r.steps[i+1:] {
+					later.Prepare(c)
+				}
+			}
 			return true
 		}
 	}
@@ -65,12 +67,9 @@ func (r *Room) Undo(now time.Time, c *call.Call, v call.Verdict) bool {
 
 // Fallback makes c a call of the first model in its chain, behind the one that
 // it has now, for which open says that it can go. It reports false if there is
-// none, and leaves c as it was.
+// none, or none that c's caller may use, and leaves c as it was.
 func (r *Room) Fallback(c *call.Call, open func(*call.Call) bool) bool {
-	asked := c.Model
-	if c.Degraded.Rung == Fallback {
-		asked = c.Degraded.From
-	}
+	asked := cmp.Or(c.Degraded.From, c.Model)
 	chain := r.chains[asked]
 	for i, model := range chain {
 		if model == c.Model {
@@ -81,15 +80,15 @@ func (r *Room) Fallback(c *call.Call, open func(*call.Call) bool) bool {
 	for _, model := range chain {
 		next := c.Clone()
 		next.Model = model
-		if !open(next) {
+		if !c.May(model) || !open(next) {
 			continue
 		}
 		body, err := withModel(c.Body, model)
 		if err != nil {
 			return false // classify has read the body: it does not happen
 		}
+		c.Degrade(call.RungModel)
 		c.Model, c.Body = model, body
-		c.Degraded = call.Degradation{Rung: Fallback, From: asked}
 		return true
 	}
 	return false

@@ -158,7 +158,8 @@ func talk(ctx context.Context, gateway string) error {
 // untroubled are the metrics that have no series where nothing goes wrong and
 // no rule is set.
 var untroubled = map[string]bool{
-	"weir_degraded_total": true, "weir_key_blocked": true, "weir_breaker_state": true,
+	"weir_degraded_total": true, "weir_degrade_level": true, "weir_degrade_changes_total": true,
+	"weir_degrade_dry_run_total": true, "weir_degrade_faults_total": true, "weir_key_blocked": true, "weir_breaker_state": true,
 	"weir_breaker_changes_total": true, "weir_rule_refused_total": true,
 	"weir_warnings": true, "weir_webhook_total": true, "weir_budget_refused_total": true,
 	"weir_ledger_difference_usd": true,

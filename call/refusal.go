@@ -26,6 +26,7 @@ const (
 	BatchRunning                  // a batch that may answer it has not ended before its deadline
 	RuleRefused                   // a rule of the gateway's own protection; see Rule
 	BudgetSpent                   // the money of a budget is spent, or would not do; see Budget
+	ModelDenied                   // its caller may not use the model; Detail names it
 	ClientGone                    // the caller went away
 	NotReplayable                 // body of an unmetered endpoint broke off
 	InternalFailure               // a defect of Weir
@@ -69,7 +70,7 @@ func (r Reason) String() string {
 		"malformed_request", "body_too_large", "not_allowed", "no_api_key",
 		"oauth_token_refused", "bad_gateway_token", "request_exceeds_quota",
 		"queue_full", "wait_deadline", "account_blocked", "upstream_unavailable",
-		"draining", "batch_running", "refused_by_rule", "budget_spent", "client_gone",
+		"draining", "batch_running", "refused_by_rule", "budget_spent", "model_not_allowed", "client_gone",
 		"body_not_replayable",
 		"internal_error",
 	}[r]

@@ -16,6 +16,8 @@ type Client struct {
 	Token  string
 	Hash   string // hexadecimal SHA-256 of the token, where the token itself is not known
 	Tenant string // whose share it draws on; "": its name
+
+	Models []string // patterns of the models that it may use, * stands for anything; nil: any
 }
 
 // WithClients lets only the holders of such tokens in (pool mode); with an
@@ -42,6 +44,20 @@ func (g *Gateway) SetClients(list []Client) error {
 // [WithClients].
 func (g *Gateway) OpenToAll() { g.classify.SetClients(nil) }
 
+// WithTenantModels says which models (patterns, * stands for anything) the calls
+// of a tenant may use. A tenant that is not named may use any; a client may
+// use what its token's tenant and the tenant that it names may. Neither a
+// fallback nor the ladder gives a call another model than these.
+func WithTenantModels(models map[string][]string) Option {
+	return func(s *settings) error {
+		s.classify.Models = models
+		return nil
+	}
+}
+
+// SetTenantModels replaces what [WithTenantModels] gave, from the next call on.
+func (g *Gateway) SetTenantModels(models map[string][]string) { g.classify.SetModels(models) }
+
 // clientsOf reports the faults of all clients at once.
 func clientsOf(list []Client) (classify.Clients, error) {
 	clients, names := classify.Clients{}, map[string]bool{}
@@ -66,7 +82,7 @@ func clientsOf(list []Client) (classify.Clients, error) {
 			errs = append(errs, fmt.Errorf("client %q: another one has the same token", c.Name))
 		}
 		names[c.Name] = true
-		clients[hash] = classify.Client{Name: c.Name, Tenant: cmp.Or(c.Tenant, c.Name)}
+		clients[hash] = classify.Client{Name: c.Name, Tenant: cmp.Or(c.Tenant, c.Name), Models: c.Models}
 	}
 	return clients, errors.Join(errs...)
 }

@@ -67,7 +67,15 @@ func (g *Gateway) SetLadder(l Ladder) error {
 		return err
 	}
 	g.ladder.configure(l)
+	g.keepOld(l)
 	return nil
+}
+
+// keepOld has the cache keep answers that only the ladder may give.
+func (g *Gateway) keepOld(l Ladder) {
+	if g.cache != nil {
+		g.cache.KeepOld(!l.DryRun && slices.ContainsFunc(l.Rungs, func(r Rung) bool { return r.Do.Kind == call.RungCached }))
+	}
 }
 
 // checkLadder reports the faults of all rungs at once.

@@ -91,14 +91,14 @@ func (m *metrics) Event(e call.Event) {
 	if e.Endpoint != call.Messages {
 		return
 	}
+	for _, rung := range e.Degraded.Rungs() {
+		m.degraded.WithLabelValues(rung).Inc()
+	}
 	if e.Cached == call.CacheHit {
 		return // it says nothing of how long the others wait
 	}
 	m.wait[e.Class].Observe(e.Waited.Seconds())
 	m.sent(e)
-	for _, rung := range e.Degraded.Rungs() {
-		m.degraded.WithLabelValues(rung).Inc()
-	}
 	if e.Outcome == "ok" {
 		m.took[e.Class].Observe(e.Took.Seconds())
 		group := m.groups.answered(e.Model)

@@ -113,6 +113,8 @@ func termsOf(r *call.Refusal) terms {
 		return terms{status: http.StatusNotFound, kind: "not_found_error", scope: "request", who: "you"}
 	case call.NoKey, call.OAuthToken, call.BadToken:
 		return terms{status: http.StatusUnauthorized, kind: "authentication_error", scope: "gateway", who: "you"}
+	case call.ModelDenied:
+		return terms{status: http.StatusForbidden, kind: "permission_error", scope: "gateway", who: "admin"}
 	case call.AccountBlocked:
 		return blocked(r.Verdict)
 	case call.QueueFull:

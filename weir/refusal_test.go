@@ -56,6 +56,8 @@ func promised(r call.Reason, v call.Verdict) promise {
 			return promise{429, "rate_limit_error", "account", "admin", false}
 		}
 		return promise{v.Status, v.Type, "account", "admin", false}
+	case call.ModelDenied:
+		return promise{403, "permission_error", "gateway", "admin", false}
 	case call.QueueFull:
 		return quota
 	case call.BatchRunning:

@@ -110,6 +110,7 @@ func New(opts ...Option) (*Gateway, error) {
 	g.warner.open(s)
 	g.maxTokens.Configure(s.maxTokens)
 	g.ladder.open(g, s.ladder)
+	g.keepOld(s.ladder)
 	g.corridor = g.newCorridor(s, sender, outlook)
 	if err := g.openBatches(s, g.priced); err != nil {
 		return nil, errors.Join(err, g.Close())

@@ -39,7 +39,7 @@ func resolveClients(c config.Config, e env) ([]weir.Client, error) {
 			errs = append(errs, fmt.Errorf("client %s: %w", cl.Name, err))
 			continue
 		}
-		list = append(list, weir.Client{Name: cl.Name, Token: token, Tenant: cl.Tenant})
+		list = append(list, weir.Client{Name: cl.Name, Token: token, Tenant: cl.Tenant, Models: cl.Models})
 	}
 	if c.LocalTokens {
 		kept, err := tokens.Read(tokensFile(c.Data))

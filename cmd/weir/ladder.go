@@ -54,3 +54,14 @@ func classesOf(names []string) (list []call.Class) {
 	}
 	return list
 }
+
+// modelsOf are the models that tenants may use.
+func modelsOf(c config.Config) map[string][]string {
+	models := map[string][]string{}
+	for name, t := range c.Tenants {
+		if t.Models != nil {
+			models[name] = t.Models
+		}
+	}
+	return models
+}

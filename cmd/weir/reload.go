@@ -183,6 +183,7 @@ func (r *reloader) apply(next config.Config) error {
 		return err
 	}
 	r.reloadCache(next.Cache)
+	r.gateway.SetTenantModels(modelsOf(next))
 	if !reflect.DeepEqual(next.Degrade, r.now.Degrade) { // an equal one keeps what is in force
 		if err := r.gateway.SetLadder(ladderOf(next)); err != nil {
 			return err

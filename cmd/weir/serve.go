@@ -111,7 +111,7 @@ func newGateway(c config.Config, e env, log *slog.Logger, more ...weir.Option) (
 		weir.WithUpstream(c.Upstream), weir.WithLogger(log), weir.WithMaxWait(c.Queue.MaxWait.D()),
 		weir.WithQueueBound(c.Queue.MaxWaiting, c.Queue.MaxBytes), weir.WithExactCounts(c.Queue.CountAbove),
 		weir.WithBreaker(breakerOf(c)), weir.WithWarnings(warningsOf(c)), weir.WithHedge(c.Retry.HedgeAfter.D()),
-		weir.WithMaxTokens(maxTokensOf(c)), weir.WithLadder(ladderOf(c)), weir.WithStreamAbove(c.Retry.StreamAbove),
+		weir.WithMaxTokens(maxTokensOf(c)), weir.WithLadder(ladderOf(c)), weir.WithTenantModels(modelsOf(c)), weir.WithStreamAbove(c.Retry.StreamAbove),
 		weir.WithPatience(weir.Patience{Begin: c.Retry.FirstToken.D(), Silence: c.Retry.Silence.D(), Whole: c.Retry.Whole.D()}),
 	}
 	opts = append(opts, weir.WithSplit(splitOf(c)), weir.WithBudgets(budgetsOf(c)...))

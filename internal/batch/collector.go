@@ -108,6 +108,9 @@ func (k *Collector) Collect(ctx context.Context, c *call.Call, sent []byte) (res
 	if err != nil {
 		k.cfg.Log.Error("a call is not collected: the store does not take it", "cause", err)
 	}
+	if p != nil && c.Class != call.Batch {
+		c.Degrade(call.RungBatches)
+	}
 	if p == nil {
 		return nil, false, nil
 	}
@@ -129,8 +132,15 @@ func (k *Collector) Collect(ctx context.Context, c *call.Call, sent []byte) (res
 // fit reports whether a call may be collected: its caller can wait, and it needs
 // nothing that batches lack or that one workspace alone has.
 func fit(c *call.Call) bool {
-	return c.Endpoint == call.Messages && c.Class == call.Batch && c.MaxWait >= MinWait && c.Pool == "" && c.MaxTokens > 0 &&
+	return c.Endpoint == call.Messages && patient(c) && c.MaxWait >= MinWait && c.Pool == "" && c.MaxTokens > 0 &&
 		len(c.Body) <= maxLine && !bytes.Contains(c.Body, []byte(`"file_id"`)) && !bytes.Contains(c.Body, []byte(`"container"`))
+}
+
+// patient reports whether a call is of class batch, or as good as that by the
+// ladder.
+func patient(c *call.Call) bool {
+	_, made := c.InForce(call.RungBatches)
+	return made || c.Class == call.Batch
 }
 
 // form is what else than its body a request consists of; a batch has requests

@@ -117,24 +117,34 @@ func (r *Room) Answer(ctx context.Context, c *call.Call, ask asker) (*http.Respo
 		kin: kin{key: k, class: c.Class, wait: c.MaxWait, noDegrade: c.NoDegrade, rungs: c.Wanted()},
 	}
 	if t.reads {
-		if e, ok := r.find(ctx, k); ok {
+		_, anyAge := c.InForce(call.RungCached)
+		if e, ok := r.find(ctx, k, anyAge); ok {
+			if r.memory.old(time.Now(), e) {
+				c.Degrade(call.RungCached)
+			}
 			if resp, ok := r.hit(c, e); ok {
 				return resp, nil
 			}
+			c.Degraded = call.Degradation{}
 		}
 	}
 	return t.take(ctx)
 }
 
-// find looks for an entry in the memory and then in the other stores.
-func (r *Room) find(ctx context.Context, k key) (*entry, bool) {
+// KeepOld keeps answers in the memory that are too old, as long as there is
+// room: the ladder may give them.
+func (r *Room) KeepOld(on bool) { r.memory.keepOld.Store(on) }
+
+// find looks for an entry in the memory and then in the other stores: young
+// enough, or of any age.
+func (r *Room) find(ctx context.Context, k key, anyAge bool) (*entry, bool) {
 	now := time.Now()
-	if e, ok := r.memory.get(now, k); ok {
+	if e, ok := r.memory.cache.GetIfPresent(k); ok && (anyAge || !r.memory.old(now, e)) {
 		return e, true
 	}
 	for _, s := range r.stores {
 		e, ok := s.get(ctx, k)
-		if ok && !r.memory.old(now, e) && !r.purges.covers(e.Owner, e.Asked) {
+		if ok && (anyAge || !r.memory.old(now, e)) && !r.purges.covers(e.Owner, e.Asked) {
 			r.memory.put(k, e)
 			return e, true
 		}

@@ -247,7 +247,7 @@ func TestKilledProcess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			e, ok := r.find(t.Context(), k)
+			e, ok := r.find(t.Context(), k, false)
 			if !ok {
 				continue
 			}

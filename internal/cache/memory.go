@@ -12,6 +12,7 @@ import (
 type memory struct {
 	cache   *otter.Cache[key, *entry]
 	maxAge  atomic.Int64 // a time.Duration
+	keepOld atomic.Bool  // until there is no more room
 	evicted atomic.Uint64
 }
 
@@ -60,6 +61,9 @@ func (m *memory) drop(gone func(*entry) bool) {
 
 // sweep removes what is too old.
 func (m *memory) sweep(now time.Time) {
+	if m.keepOld.Load() {
+		return
+	}
 	m.drop(func(e *entry) bool { return m.old(now, e) })
 }
 

@@ -17,12 +17,13 @@ import (
 
 // Config bounds what is read. The zero Config works.
 type Config struct {
-	MaxBody int64         // largest body of a metered endpoint; 0: 32 MiB
-	MaxWait time.Duration // wait of a client that names no deadline; 0: 10 min
-	Class   call.Class    // of a request that names none
-	Clients Clients       // who may use the gateway; nil: anybody
-	Ends    bool          // list the ends of blocks, for whoever puts marks for prompt caching in
-	Own     string        // the token of the gateway's own requests; "": it has none
+	MaxBody int64               // largest body of a metered endpoint; 0: 32 MiB
+	MaxWait time.Duration       // wait of a client that names no deadline; 0: 10 min
+	Class   call.Class          // of a request that names none
+	Clients Clients             // who may use the gateway; nil: anybody
+	Ends    bool                // list the ends of blocks, for whoever puts marks for prompt caching in
+	Models  map[string][]string // patterns of the models that a tenant's calls may use; of others: any
+	Own     string              // the token of the gateway's own requests; "": it has none
 }
 
 // Defaults of [Config].
@@ -38,6 +39,7 @@ type Room struct {
 	seed maphash.Seed // of the hashes of prefixes
 
 	clients atomic.Pointer[Clients]
+	tenants atomic.Pointer[map[string][]string]
 }
 
 // New returns the room.
@@ -50,12 +52,17 @@ func New(cfg Config) *Room {
 	}
 	r := &Room{cfg: cfg, seed: maphash.MakeSeed()}
 	r.SetClients(cfg.Clients)
+	r.SetModels(cfg.Models)
 	return r
 }
 
 // SetClients changes who may use the gateway; nil: anybody. The map belongs to
 // the room from then on.
 func (r *Room) SetClients(clients Clients) { r.clients.Store(&clients) }
+
+// SetModels changes which models the calls of tenants may use. The map belongs
+// to the room from then on.
+func (r *Room) SetModels(models map[string][]string) { r.tenants.Store(&models) }
 
 // Classify reads the request's head and, for the metered endpoints, its whole
 // body. Its error is a [*call.Refusal].
@@ -84,7 +91,7 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 		return c, &call.Refusal{Reason: call.NotAllowed, Detail: "no such path: " + path}
 	}
 	if c.Endpoint == call.Other {
-		return c, nil
+		return c, r.rights(c, client)
 	}
 	body, err := readBody(req, r.cfg.MaxBody)
 	if err != nil {
@@ -96,7 +103,7 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 		return c, err
 	}
 	c.Tenant = firstName(req.Header.Get("Weir-Tenant"), client, user, c.Credential.Print)
-	return c, nil
+	return c, r.rights(c, client)
 }
 
 // Reread measures a body that has been edited.

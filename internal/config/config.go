@@ -65,6 +65,7 @@ type Client struct {
 	Tenant string `yaml:"tenant,omitempty" jsonschema:"description=whose share the client draws on; default: its name"`
 
 	MaxTokens MaxTokens `yaml:"max_tokens,omitempty" jsonschema:"description=of the client's requests"`
+	Models    []string  `yaml:"models,omitempty" jsonschema:"description=models that the client may use; * stands for anything; default: any"`
 }
 
 // Queue bounds the waiting.

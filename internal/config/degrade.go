@@ -81,6 +81,12 @@ func (c *Config) validateDegrade(add func(path, message, hint string)) {
 		patterns(at+".tenants", r.Tenants, add)
 		classes(at+".classes", r.Classes, add)
 	}
+	for i, cl := range c.Clients {
+		patterns(fmt.Sprintf("clients[%d].models", i), cl.Models, add)
+	}
+	for name, t := range c.Tenants {
+		patterns("tenants."+name+".models", t.Models, add)
+	}
 	p := d.Protect
 	patterns("degrade.protect.models", p.Models, add)
 	patterns("degrade.protect.tenants", p.Tenants, add)

@@ -23,6 +23,7 @@ type Class struct {
 // Tenant says what holds for the requests of one tenant.
 type Tenant struct {
 	MaxTokens MaxTokens `yaml:"max_tokens,omitempty"`
+	Models    []string  `yaml:"models,omitempty" jsonschema:"description=models that the tenant's requests may use; * stands for anything; default: any"`
 }
 
 func (m MaxTokens) validate(path string, add func(path, message, hint string)) {

@@ -93,6 +93,7 @@ type Call struct {
 	Models      [][]string    // patterns of the models that its caller may use: one of each list must fit; nil: any
 	CacheWish   CacheWish     // weir-cache
 	Split       SplitWish     // weir-split
+	Progress    *Progress     // of a call that may be split; else nil
 	MaxWait     time.Duration // weir-max-wait; 0 if the caller did not say it
 	Credential  Key           // what the caller sent; the zero Key if nothing
 	Content     Content

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -32,9 +33,10 @@ type pinger struct {
 
 	mu      sync.Mutex // guards everything below, and the writing to w
 	w       http.ResponseWriter
-	id      string // of the call, which is the corridor's while it waits
-	lowered string // what is done to its max_tokens
-	asked   asked  // by whom and for what
+	id      string         // of the call, which is the corridor's while it waits
+	lowered string         // what is done to its max_tokens
+	asked   asked          // by whom and for what
+	parts   *call.Progress // nil: it is not split
 	timer   *time.Timer
 	started bool
 	stopped bool
@@ -56,6 +58,7 @@ func (p *pinger) watch(c *call.Call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lowered = loweredText(c.MaxTokens, p.g.maxTokens.Cap(c))
+	p.parts = c.Progress
 	p.id, p.asked = c.ID, asked{c.Pool, c.Model, c.Tenant, c.Client, p.g.keys.Sure(c)}
 	p.timer = time.AfterFunc(firstPing, p.ping)
 }
@@ -80,6 +83,11 @@ func (p *pinger) ping() {
 	// A client that reads nothing must not hold up its call; one that has left
 	// is noticed elsewhere.
 	_ = p.rc.SetWriteDeadline(time.Now().Add(nextPing))
+	if p.parts != nil {
+		if done, total := p.parts.State(); total > 0 {
+			fmt.Fprintf(p.w, ": weir-split: %d/%d\n\n", done, total)
+		}
+	}
 	_, _ = p.w.Write(pingEvent)
 	_ = p.rc.Flush()
 	_ = p.rc.SetWriteDeadline(time.Time{})

@@ -188,6 +188,9 @@ func (r *Room) wishes(c *call.Call, h http.Header) error {
 	if c.Split, err = splitWish(h.Get("Weir-Split")); err != nil {
 		return err
 	}
+	if c.Split.Auto {
+		c.Progress = &call.Progress{}
+	}
 	switch text := h.Get("Weir-Degrade"); text {
 	case "", "allow":
 	case "off":

@@ -35,6 +35,7 @@ func (j *job) askAll(ctx context.Context, bodies [][]byte) ([]answered, *http.Re
 		failed *http.Response
 		first  error
 	)
+	j.call.Progress.Expect(len(bodies))
 	for i, body := range bodies {
 		select {
 		case places <- struct{}{}:
@@ -48,6 +49,7 @@ func (j *job) askAll(ctx context.Context, bodies [][]byte) ([]answered, *http.Re
 			var resp *http.Response
 			var err error
 			if out[i], resp, err = j.askOne(ctx, body); resp == nil && err == nil {
+				j.call.Progress.Done()
 				return
 			}
 			mu.Lock()

@@ -159,7 +159,7 @@ func TestSplitStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newLodge(t, newAPI(t, sim.Limits{Requests: 1000, InputTokens: 400_000, OutputTokens: 80_000}))
 		_, body := b.split(t.Context(), t, summary(book(600_000), `"stream":true,`), "auto; merge=concat")
-		for _, want := range []string{ping, ": weir-split: 1/6\n", ": weir-split: 6\n", "event: message_start\n", "event: message_stop\n"} {
+		for _, want := range []string{ping, "/6\n\nevent: ping\n", ": weir-split: 6\n", "event: message_start\n", "event: message_stop\n"} {
 			if !strings.Contains(body, want) {
 				t.Errorf("no %q in %.300q … %q", want, body, body[max(0, len(body)-300):])
 			}

@@ -47,6 +47,8 @@ type settings struct {
 	ladder     Ladder
 
 	streamAbove call.Tokens
+	noRetry     bool
+	atOnce      int // calls; 0: no bound
 
 	prices   *price.Table
 	ledger   call.Ledger

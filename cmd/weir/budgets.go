@@ -28,9 +28,6 @@ func (s *service) openLeases() ([]weir.Option, error) {
 		s.atEnd(func() { leases.Close() })
 		return []weir.Option{weir.WithBudgetLeases(leases)}, nil
 	case s.config.Data == "":
-		if len(s.config.Budgets) > 0 {
-			s.log.Warn("without a data folder, what is spent of the budgets is forgotten at the next start: give --data")
-		}
 		return nil, nil
 	}
 	leases, err := ledger.OpenLeases(filepath.Join(s.config.Data, budgetsFolder))

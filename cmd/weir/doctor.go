@@ -66,6 +66,7 @@ func doctorCommand(e env) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.file, "config", "", "configuration file (YAML)")
+	flags.StringVar(&f.profile, "profile", "", "defaults under the file, as for weir serve")
 	flags.StringVar(&f.listen, "listen", "", "address of the data plane, as for weir serve")
 	flags.StringVar(&f.admin, "admin", "", "address of the admin plane, as for weir serve")
 	flags.StringVar(&f.upstream, "upstream", "", "address of the API, as for weir serve")

@@ -25,6 +25,10 @@ func (d *doctor) api(ctx context.Context, c config.Config) {
 	if err != nil {
 		return // the secrets are told of already
 	}
+	if c.Upstream == config.Simulator {
+		d.note("api", well, "the simulator, which weir serve starts inside itself", "")
+		return
+	}
 	if len(list) == 0 {
 		if resp := d.ask(ctx, "api", c.Upstream, ""); resp != nil {
 			d.note("api", well, c.Upstream+" answers; the callers' keys cannot be checked from here", "")

@@ -80,7 +80,8 @@ func rootCommand(e env) *cobra.Command {
 		return usageError{hinted{err, fmt.Sprintf("run %q for the flags", cmd.CommandPath()+" --help")}}
 	})
 	root.AddCommand(
-		serveCommand(e), simCommand(), demoCommand(), loadCommand(e), topCommand(e), usageCommand(e), batchCommand(e), splitCommand(e), askCommand(e), tokenCommand(e), doctorCommand(e),
+		serveCommand(e), checkCommand(e), doctorCommand(e), tokenCommand(e), demoCommand(), simCommand(), loadCommand(e), topCommand(e),
+		usageCommand(e), askCommand(e), splitCommand(e), batchCommand(e),
 	)
 	return root
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,9 +20,9 @@ import (
 
 // serveFlags override the file and the environment where they are given.
 type serveFlags struct {
-	file, listen, admin, upstream, data string
-	drain                               time.Duration
-	verbose                             bool
+	file, profile, listen, admin, upstream, data string
+	drain                                        time.Duration
+	verbose                                      bool
 }
 
 func serveCommand(e env) *cobra.Command {
@@ -38,33 +37,37 @@ func serveCommand(e env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), e, f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.file, "config", "", "configuration file (YAML)")
-	flags.StringVar(&f.listen, "listen", "", "address of the data plane (default 127.0.0.1:8787)")
-	flags.StringVar(&f.admin, "admin", "", "address of the dashboard and admin API, or off (default 127.0.0.1:8788)")
-	flags.StringVar(&f.upstream, "upstream", "", "address of the API (default https://api.anthropic.com)")
-	flags.StringVar(&f.data, "data", "", "folder for what outlives a restart (default: nothing does)")
+	f.add(cmd)
 	flags.DurationVar(&f.drain, "drain", 30*time.Second, "how long calls under way may go on after a stop")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log every call")
 	return cmd
 }
 
-// effective is the configuration in effect: file, environment, then flags.
+// add adds the flags that say what the configuration is.
+func (f *serveFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.file, "config", "", "configuration file (YAML)")
+	flags.StringVar(&f.profile, "profile", "", "defaults under the file: development, staging or production")
+	flags.StringVar(&f.listen, "listen", "", "address of the data plane (default 127.0.0.1:8787)")
+	flags.StringVar(&f.admin, "admin", "", "address of the dashboard and admin API, or off (default 127.0.0.1:8788)")
+	flags.StringVar(&f.upstream, "upstream", "", "address of the API, or sim for the simulator (default https://api.anthropic.com)")
+	flags.StringVar(&f.data, "data", "", "folder for what outlives a restart (default: nothing does)")
+}
+
+// effective is the configuration in effect: profile, file, environment, then
+// flags.
 func effective(e env, f serveFlags) (config.Config, error) {
-	c, err := config.Load(f.file, e.getenv)
+	c, err := f.sources(e).Load()
 	if err != nil {
 		return c, err
 	}
-	c.Listen = cmp.Or(f.listen, c.Listen)
-	c.Admin = cmp.Or(f.admin, c.Admin)
-	c.Upstream = cmp.Or(f.upstream, c.Upstream)
-	c.Data = cmp.Or(f.data, c.Data)
 	c.LocalTokens = hasTokens(c)
 	return c, c.Check()
 }
 
-func (f serveFlags) logger(e env) *slog.Logger {
+func (f serveFlags) logger(c config.Config, e env) *slog.Logger {
 	level := slog.LevelWarn
-	if f.verbose {
+	if f.verbose || c.LogCalls {
 		level = slog.LevelInfo
 	}
 	return slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: level}))
@@ -76,9 +79,9 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 	if err != nil {
 		return err
 	}
-	s := &service{env: e, flags: f, config: c, log: f.logger(e), closing: make(chan struct{})}
+	s := &service{env: e, flags: f, config: c, log: f.logger(c, e), closing: make(chan struct{})}
 	defer s.stop()
-	for _, part := range []func(context.Context) error{s.build, s.openPlanes, s.start} {
+	for _, part := range []func(context.Context) error{s.openSimulator, s.build, s.openPlanes, s.start} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -86,7 +89,10 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 	for _, each := range s.servers {
 		fmt.Fprintf(e.stderr, "weir: %s %s\n", each.name, each.url())
 	}
-	fmt.Fprintf(e.stderr, "weir: upstream %s, %s\n", c.Upstream, mode(c))
+	for _, w := range c.Warnings() {
+		fmt.Fprintf(e.stderr, "weir: warning: %s\n", w)
+	}
+	fmt.Fprintf(e.stderr, "weir: upstream %s, %s\n", s.upstream, mode(c))
 	return runServers(ctx, s.servers, f.drain, func() {
 		fmt.Fprintln(e.stderr, "weir: draining; a second signal stops at once")
 		s.gateway.Drain()
@@ -114,7 +120,10 @@ func newGateway(c config.Config, e env, log *slog.Logger, more ...weir.Option) (
 		weir.WithMaxTokens(maxTokensOf(c)), weir.WithLadder(ladderOf(c)), weir.WithTenantModels(modelsOf(c)), weir.WithStreamAbove(c.Retry.StreamAbove),
 		weir.WithPatience(weir.Patience{Begin: c.Retry.FirstToken.D(), Silence: c.Retry.Silence.D(), Whole: c.Retry.Whole.D()}),
 	}
-	opts = append(opts, weir.WithSplit(splitOf(c)), weir.WithBudgets(budgetsOf(c)...))
+	opts = append(opts, weir.WithSplit(splitOf(c)), weir.WithBudgets(budgetsOf(c)...), weir.WithAtOnce(int(c.Queue.AtOnce)))
+	if c.Retry.Off {
+		opts = append(opts, weir.WithoutRetries())
+	}
 	for model, chain := range c.Degrade.Fallback {
 		opts = append(opts, weir.WithFallback(model, chain...))
 	}

@@ -17,9 +17,10 @@ import (
 // Config is the whole configuration. Create it with [Load]; the zero Config
 // lacks the defaults.
 type Config struct {
+	Profile  string `yaml:"profile,omitempty" jsonschema:"enum=development,enum=staging,enum=production,description=a set of defaults under this file; none: those of the table"`
 	Listen   string `yaml:"listen" jsonschema:"description=address of the data plane"`
 	Admin    string `yaml:"admin" jsonschema:"description=address of the admin plane; off turns it off"`
-	Upstream string `yaml:"upstream" jsonschema:"description=address of the API"`
+	Upstream string `yaml:"upstream" jsonschema:"description=address of the API; sim: the simulator inside this process"`
 	Data     string `yaml:"data,omitempty" jsonschema:"description=folder for what outlives a restart; none: nothing does"`
 
 	Keys    []Key    `yaml:"keys,omitempty" jsonschema:"description=API keys of the pool; none: each caller pays with its own"`
@@ -34,6 +35,8 @@ type Config struct {
 	Alerts  Alerts   `yaml:"alerts"`
 	Ledger  Ledger   `yaml:"ledger,omitempty"`
 	Budgets []Budget `yaml:"budgets,omitempty" jsonschema:"description=sums of money that calls are held to; a call draws on each one that watches it"`
+
+	LogCalls bool `yaml:"log_calls,omitempty" jsonschema:"description=a line in the log for every call, as by --verbose"`
 
 	// LocalTokens says that the data folder has client tokens as well; whoever
 	// has looked sets it.
@@ -70,9 +73,10 @@ type Client struct {
 
 // Queue bounds the waiting.
 type Queue struct {
-	MaxWaiting int64           `yaml:"max_waiting,omitempty" jsonschema:"minimum=1"`
-	MaxBytes   int64           `yaml:"max_bytes,omitempty" jsonschema:"minimum=1"`
-	MaxWait    schema.Duration `yaml:"max_wait,omitempty"`
+	MaxWaiting int64           `yaml:"max_waiting,omitempty" jsonschema:"minimum=1,description=calls that may wait at once"`
+	MaxBytes   int64           `yaml:"max_bytes,omitempty" jsonschema:"minimum=1,description=of the requests that wait together"`
+	MaxWait    schema.Duration `yaml:"max_wait,omitempty" jsonschema:"description=how long a call may wait whose caller names no deadline"`
+	AtOnce     int64           `yaml:"at_once,omitempty" jsonschema:"minimum=0,maximum=1000000,description=calls of models that may be under way at once; one more waits its turn; 0: as many as the quota bears"`
 	Batches    Batches         `yaml:"batches,omitempty"`
 	CountAbove int64           `yaml:"count_above,omitempty" jsonschema:"minimum=0,description=requests estimated above so many input tokens are counted exactly by count_tokens before they wait; 0: never"`
 }
@@ -89,6 +93,7 @@ type Batches struct {
 // Retry says when an attempt counts as failed, beside the failures that the API
 // tells of itself.
 type Retry struct {
+	Off        bool            `yaml:"off,omitempty" jsonschema:"description=nothing is sent again: the first failure is the caller's"`
 	FirstToken schema.Duration `yaml:"first_token,omitempty" jsonschema:"description=how long a stream may take to its first byte; default 5m"`
 	Silence    schema.Duration `yaml:"silence,omitempty" jsonschema:"description=how long a stream may pause; default 1m"`
 	Whole      schema.Duration `yaml:"whole,omitempty" jsonschema:"description=how long an answer in one piece may take; default 10m"`
@@ -106,7 +111,7 @@ type TLS struct {
 // Defaults returns the configuration of a gateway that was told nothing.
 func Defaults() Config {
 	return Config{
-		Listen: "127.0.0.1:8787", Admin: "127.0.0.1:8788", Upstream: "https://api.anthropic.com",
+		Listen: "127.0.0.1:8787", Admin: "127.0.0.1:8788", Upstream: theAPI,
 		Queue:   Queue{MaxWaiting: 100_000, MaxBytes: 1 << 30, MaxWait: schema.Duration(10 * time.Minute)},
 		Retry:   Retry{StreamAbove: defaultStreamAbove},
 		Alerts:  defaultAlerts(),
@@ -118,43 +123,22 @@ func Defaults() Config {
 // in one piece.
 const defaultStreamAbove = 21_333
 
+const theAPI = "https://api.anthropic.com"
+
+// Simulator is the upstream that runs inside the gateway's process.
+const Simulator = "sim"
+
 // Off is the admin address that turns the admin plane off.
 const Off = "off"
 
 // Faults is the error of a configuration that is not valid: all its mistakes.
 type Faults = schema.Error
 
-// Load reads the file, if one is named, and the environment over the defaults.
-// getenv is normally os.Getenv.
-func Load(file string, getenv func(string) string) (Config, error) {
-	c := Defaults()
-	if file != "" {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return c, fmt.Errorf("read the configuration: %w", err)
-		}
-		if err := schema.Decode(file, data, &c); err != nil {
-			return c, err
-		}
-		c.Breaker.place(file)
-		c.Ledger.place(file)
-	}
-	for name, field := range map[string]*string{
-		"WEIR_LISTEN": &c.Listen, "WEIR_ADMIN": &c.Admin, "WEIR_UPSTREAM": &c.Upstream,
-		"WEIR_DATA": &c.Data,
-	} {
-		if v := getenv(name); v != "" {
-			*field = v
-		}
-	}
-	if len(c.Keys) == 0 && getenv("ANTHROPIC_API_KEY") != "" {
-		c.Keys = []Key{{Name: "ANTHROPIC_API_KEY", Key: "env:ANTHROPIC_API_KEY"}}
-	}
-	if c.AdminToken == "" && getenv("WEIR_ADMIN_TOKEN") != "" {
-		c.AdminToken = "env:WEIR_ADMIN_TOKEN"
-	}
-	return c, nil
-}
+// Fault is one of them.
+type Fault = schema.Fault
+
+// Schema is the JSON Schema of the file, for editors.
+func Schema() ([]byte, error) { return schema.Generate(&Config{}) }
 
 // Validate reports what a schema cannot: it is called for the file alone and,
 // through [Config.Check], for the configuration in effect.
@@ -174,7 +158,12 @@ func (c *Config) Validate() []schema.Fault {
 			add(path, fmt.Sprintf("%q is no address of an API", text), "write a URL such as https://api.anthropic.com")
 		}
 	}
-	api("upstream", c.Upstream)
+	if c.Upstream != Simulator {
+		api("upstream", c.Upstream)
+	}
+	if _, known := profiles[c.Profile]; !known && c.Profile != "" {
+		add("profile", fmt.Sprintf("%q is no profile", c.Profile), "write development, staging or production")
+	}
 	if err := c.AdminToken.check(); c.AdminToken != "" && err != nil {
 		add("admin_token", err.Error(), refHint)
 	}
@@ -215,6 +204,7 @@ func (c *Config) Check() error {
 		add("clients", "gateway tokens are of use only with a key of the gateway", "add keys, or set ANTHROPIC_API_KEY")
 	}
 	c.Cache.check(c.Data, add)
+	c.checkProduction(add)
 	if address(c.Listen) && !loopback(c.Listen) {
 		if !c.AsksForTokens() {
 			add("listen", "everybody who reaches "+c.Listen+" could use the gateway", "make tokens with weir token add, or listen on 127.0.0.1")

@@ -13,6 +13,19 @@ import (
 // stands in the place of one is masked, as is a password in the upstream's
 // address.
 func (c Config) View() (map[string]any, error) {
+	raw, err := c.masked()
+	view := map[string]any{}
+	if err == nil {
+		err = yaml.Unmarshal(raw, &view)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("show the configuration: %w", err)
+	}
+	return view, nil
+}
+
+// masked is c as a document without secrets.
+func (c Config) masked() ([]byte, error) {
 	if u, err := url.Parse(c.Upstream); err == nil {
 		c.Upstream = u.Redacted()
 	}
@@ -22,15 +35,7 @@ func (c Config) View() (map[string]any, error) {
 			c.Keys[i].Upstream = u.Redacted()
 		}
 	}
-	raw, err := yaml.Marshal(c)
-	if err != nil {
-		return nil, fmt.Errorf("show the configuration: %w", err)
-	}
-	view := map[string]any{}
-	if err := yaml.Unmarshal(raw, &view); err != nil {
-		return nil, fmt.Errorf("show the configuration: %w", err)
-	}
-	return view, nil
+	return yaml.Marshal(c)
 }
 
 // MarshalYAML writes the reference, or that something is there which may be

@@ -95,6 +95,8 @@ type Corridor struct {
 	Ladder   ladder    // nil: none
 	Breaker  breaker   // nil: none
 	Hedge    *Hedge    // nil: none
+	Bound    *Bound    // nil: as many at once as the quota bears
+	NoRetry  bool      // the first failure is the caller's
 }
 
 // Do is the whole story of a call. The response's body must be closed. The
@@ -117,7 +119,7 @@ func (f *Corridor) Do(req *http.Request, waiting func(*call.Call)) (*http.Respon
 		if c.Endpoint == call.Messages {
 			return f.parts(req.Context(), c)
 		}
-		return f.attempts(req.Context(), c)
+		return f.bounded(req.Context(), c)
 	})
 	return resp, c, err
 }
@@ -158,7 +160,7 @@ func (f *Corridor) ask(ctx context.Context, c *call.Call) (*http.Response, error
 		}
 	}
 	f.Hedge.deposit(c)
-	return f.attempts(ctx, c)
+	return f.bounded(ctx, c)
 }
 
 // attempts picks a key, waits for admission and sends, until there is an

@@ -82,14 +82,17 @@ func (t *till) Reject(_ time.Time, _ call.Limits, v call.Verdict) bool {
 	return v.Code == "never"
 }
 
-func (h *house) run(t *testing.T, ctx context.Context) (*http.Response, time.Duration, error) {
-	t.Helper()
-	corridor := &flow.Corridor{
+func (h *house) corridor() *flow.Corridor {
+	return &flow.Corridor{
 		Classify: h, Estimate: h, Keys: h, Admit: h, Upstream: h, Account: h,
 		Limits: func(http.Header) call.Limits { return call.Limits{} }, Retries: flow.NewRetryBudget(),
 	}
+}
+
+func (h *house) run(t *testing.T, ctx context.Context) (*http.Response, time.Duration, error) {
+	t.Helper()
 	began := time.Now()
-	resp, c, err := corridor.Do(httptest.NewRequestWithContext(ctx, "POST", "/v1/messages", nil), func(*call.Call) {})
+	resp, c, err := h.corridor().Do(httptest.NewRequestWithContext(ctx, "POST", "/v1/messages", nil), func(*call.Call) {})
 	h.lost = c.Lost
 	return resp, time.Since(began), err
 }

@@ -21,6 +21,9 @@ const (
 // one's permit, and sleeps where admission does not do the pacing. It reports
 // false, with the permit still open, when there is to be no other attempt.
 func (f *Corridor) again(ctx context.Context, c *call.Call, permit *call.Permit, a *call.Answer) (bool, error) {
+	if f.NoRetry {
+		return false, nil
+	}
 	now := time.Now()
 	delay := f.delay(now, c, a.Verdict)
 	if c.Failures >= maxFailures || (delay > 0 && !now.Add(delay).Before(c.Deadline)) {

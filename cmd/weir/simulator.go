@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/weir-gateway/weir/internal/config"
+	"github.com/weir-gateway/weir/sim"
+)
+
+// openSimulator settles the address of the API. Where the configuration asks
+// for the simulator, it is one in this process, on a free port of this machine.
+func (s *service) openSimulator(context.Context) error {
+	s.upstream = s.config.Upstream
+	if s.upstream != config.Simulator {
+		return nil
+	}
+	handler, err := sim.New(sim.Config{})
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	s.atEnd(func() {
+		if err := stopSim(server, served); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			s.log.Warn("the simulator did not end well", "cause", err)
+		}
+	})
+	s.upstream = "http://" + l.Addr().String()
+	return nil
+}

@@ -2,6 +2,7 @@ package call
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -97,10 +98,5 @@ func (d Degradation) Rungs() []string {
 
 // Has reports whether that was done.
 func (d Degradation) Has(kind RungKind) bool {
-	for _, r := range d.Rungs() {
-		if r == string(kind) {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(d.Rungs(), string(kind))
 }

@@ -12,8 +12,8 @@ func WithoutRetries() Option {
 	}
 }
 
-// WithAtOnce bounds how many calls of a model are under way at once; one more
-// waits for its turn until its deadline. 0: as many as the quota bears.
+// WithAtOnce bounds how many calls are under way at once; one more waits, in the
+// order of arrival, until its deadline. 0: as many as the quota bears.
 func WithAtOnce(calls int) Option {
 	return func(s *settings) error {
 		if calls < 0 {

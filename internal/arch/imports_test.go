@@ -20,7 +20,7 @@ var (
 		"internal/split", "internal/upstream",
 	}
 	sideRooms = []string{
-		"internal/batch", "internal/config", "internal/dash", "internal/ladder", "internal/ledger",
+		"internal/ask", "internal/batch", "internal/config", "internal/dash", "internal/ladder", "internal/ledger",
 		"internal/load", "internal/notify", "internal/ratelimits", "internal/reconcile", "internal/rules", "internal/sentinel",
 		"internal/share", "internal/tokens", "internal/top", "internal/trace",
 	}

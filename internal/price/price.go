@@ -211,16 +211,20 @@ func (t *Table) at(model string, at time.Time) (entry, bool) {
 // Cost is what a call of model at a time costs. A model that the table does not
 // know costs the most that any does, and known is false.
 func (t *Table) Cost(model string, at time.Time, u call.Usage) (cost call.USD, known bool) {
-	e, known := t.at(model, at)
+	return t.CostOf(1, model, at, u)
+}
+
+// cost is that of u at the prices of e, for prompts of so many tokens.
+func (t *Table) cost(e entry, u call.Usage, prompt call.Tokens) call.USD {
 	r := e.base
 	switch {
 	case u.Fast:
 		r = e.fast
-	case e.above > 0 && u.Input+u.CacheRead+u.CacheWrite > e.above:
+	case e.above > 0 && prompt > e.above:
 		r = e.step
 	}
 	hour := min(u.HourWrite, u.CacheWrite)
-	cost = call.USD(u.Input)*r.input + call.USD(u.Output)*r.output + call.USD(u.CacheRead)*r.read +
+	cost := call.USD(u.Input)*r.input + call.USD(u.Output)*r.output + call.USD(u.CacheRead)*r.read +
 		call.USD(u.CacheWrite-hour)*r.write5m + call.USD(hour)*r.write1h
 	if u.US {
 		cost = e.us.of(cost)
@@ -228,7 +232,15 @@ func (t *Table) Cost(model string, at time.Time, u call.Usage) (cost call.USD, k
 	if u.Batch {
 		cost = t.batch.of(cost)
 	}
-	return cost + call.USD(u.Searches)*t.search, known
+	return cost + call.USD(u.Searches)*t.search
+}
+
+// CostOf is [Table.Cost] of n calls that have used u together: whether the step
+// in a price holds is decided by their mean prompt.
+func (t *Table) CostOf(n int, model string, at time.Time, u call.Usage) (cost call.USD, known bool) {
+	e, known := t.at(model, at)
+	each := (u.Input + u.CacheRead + u.CacheWrite) / call.Tokens(n)
+	return t.cost(e, u, each), known
 }
 
 // Bound is the most that a call may use.

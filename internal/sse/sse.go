@@ -30,6 +30,10 @@ const MaxData = 64 << 10
 type Scanner struct {
 	Max int // how much of one event's data is kept; 0: MaxData. Set before the first Feed.
 
+	// Comment hears of each comment, which is valid only until it returns; nil:
+	// nobody does. Set before the first Feed.
+	Comment func(text []byte)
+
 	line  []byte // an unfinished line, cut at MaxData
 	long  int    // bytes of it that were cut off
 	name  string
@@ -103,7 +107,11 @@ func (s *Scanner) field(line []byte, cut int) {
 	if len(value) > 0 && value[0] == ' ' {
 		value = value[1:]
 	}
-	switch string(name) { // a comment has the empty name
+	switch string(name) {
+	case "": // a comment
+		if s.Comment != nil {
+			s.Comment(value)
+		}
 	case "event":
 		s.name = intern(value)
 	case "data":

@@ -130,17 +130,22 @@ func (c *Client) open(ctx context.Context, path string) (io.ReadCloser, error) {
 	return resp.Body, nil
 }
 
+// Get reads what the admin plane answers at a path such as /api/v1/quota.
+func (c *Client) Get(ctx context.Context, path string, into any) error {
+	body, err := c.open(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return json.NewDecoder(io.LimitReader(body, maxEvent)).Decode(into)
+}
+
 // Figures returns what the admin plane says, as one JSON document.
 func (c *Client) Figures(ctx context.Context) ([]byte, error) {
 	out := map[string]json.RawMessage{}
 	for _, name := range []string{"quota", "queue", "protection", "requests"} {
-		body, err := c.open(ctx, "/api/v1/"+name)
-		if err != nil {
-			return nil, err
-		}
-		raw, err := io.ReadAll(body)
-		body.Close()
-		if err != nil {
+		var raw json.RawMessage
+		if err := c.Get(ctx, "/api/v1/"+name, &raw); err != nil {
 			return nil, err
 		}
 		out[name] = raw

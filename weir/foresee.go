@@ -1,0 +1,155 @@
+package weir
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/classify"
+	"github.com/weir-gateway/weir/internal/estimate"
+	"github.com/weir-gateway/weir/internal/price"
+	"github.com/weir-gateway/weir/internal/quota"
+	"github.com/weir-gateway/weir/internal/split"
+)
+
+// Forecast is what a request would take if each answer to it were as long as its
+// max_tokens allow.
+type Forecast struct {
+	Parts  int         // that it would be split into; 0: it would not be
+	Calls  int         // to the API: the parts, and what makes one answer of theirs
+	Input  call.Tokens // of all calls, estimated
+	Output call.Tokens // of all calls, at most
+	Cost   call.USD    // at the list prices, if nothing comes from the prompt cache
+	Priced bool        // false: the model has no price, and the dearest counts
+
+	Wait    time.Duration // until the quota has let all of it pass, if nobody else uses it
+	BoundBy string        // the limiter that takes longest; "": the quota is not known
+}
+
+// Foresee says what a POST to /v1/messages with this header and body would take,
+// at a gateway that splits by s and believes in q. It walks the request through
+// a house in which answers cost nothing, so that it contacts nobody. The error is
+// in the words that the gateway would refuse it with.
+func Foresee(header http.Header, body []byte, s Split, q call.QuotaReport) (Forecast, error) {
+	req, err := http.NewRequest(http.MethodPost, "/v1/messages", bytes.NewReader(body))
+	if err != nil {
+		return Forecast{}, err
+	}
+	req.Header = header
+	o := &oracle{classify: classify.New(classify.Config{}), estimate: estimate.New(), prices: price.Builtin(), quota: q}
+	c, err := o.classify.Classify(req, time.Now())
+	if err == nil {
+		_, err = split.New(s, o.house()).Answer(context.Background(), c, o.answer)
+	}
+	if err != nil {
+		r := asRefusal(err)
+		text := book().Refusal(c.Lang, r)
+		return Forecast{}, &Error{Code: r.Reason.String(), Message: text.Message, Hint: text.Hint}
+	}
+	o.foreseen.Parts = c.Parts
+	o.wait(c.Model)
+	return o.foreseen, nil
+}
+
+// Error is why a request would be refused, and what to do about it.
+type Error struct {
+	Code    string // as in error.details.error_code
+	Message string
+	Hint    string
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Message }
+
+// oracle is a house without an upstream.
+type oracle struct {
+	// Static after Foresee has begun.
+	classify *classify.Room
+	estimate *estimate.Room
+	prices   *price.Table
+	quota    call.QuotaReport
+
+	mu       sync.Mutex
+	foreseen Forecast // Guarded by mu, as long as there are parts.
+}
+
+// house is what the splitter needs.
+func (o *oracle) house() split.House {
+	return split.House{
+		Part: o.classify.Part, Input: o.input, Window: windowOf,
+		Text:   func(c *call.Call, text string) call.Tokens { return o.estimate.Text(c, classify.Weigh(text)) },
+		Bucket: func(c *call.Call) call.Tokens { return call.Tokens(o.buckets(c.Model)[call.InputTokens.String()].Limit) },
+		End:    func(*call.Call, int, string, string) {},
+	}
+}
+
+func (o *oracle) input(c *call.Call) call.Tokens {
+	e := o.estimate.Estimate(c)
+	return e.Input + e.Cached
+}
+
+// longest bounds the text of an answer that is made up.
+const longest = 1 << 20
+
+// answer counts a call, and makes up the longest answer to it.
+func (o *oracle) answer(_ context.Context, c *call.Call) (*http.Response, error) {
+	input := o.input(c)
+	cost, known := o.prices.Cost(c.Model, time.Now(), call.Usage{Input: input, Output: c.MaxTokens})
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.foreseen.Calls++
+	o.foreseen.Input += input
+	o.foreseen.Output += c.MaxTokens
+	o.foreseen.Cost += cost
+	o.foreseen.Priced = known
+	const word = "word " // about one token
+	text := strings.Repeat(word, min(int(c.MaxTokens), longest/len(word)))
+	body, err := json.Marshal(map[string]any{
+		"type": "message", "role": "assistant", "model": c.Model, "stop_reason": "end_turn",
+		"content": []any{map[string]string{"type": "text", "text": text}}, "usage": map[string]int{},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make an answer up: %w", err)
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}, nil
+}
+
+// buckets are those that calls of a model draw on, by their limiters; of several
+// organizations the one that refills faster.
+func (o *oracle) buckets(model string) map[string]call.BucketReport {
+	group, _ := quota.BuiltinGroups().Of(model)
+	out := map[string]call.BucketReport{}
+	for _, b := range o.quota.Buckets {
+		if b.Source != "guess" && (b.Group == group || b.Group == model) && b.Limit > out[b.Limiter].Limit {
+			out[b.Limiter] = b
+		}
+	}
+	return out
+}
+
+// wait works out when the quota will have let everything pass. The output is
+// left out: how much of max_tokens is used nobody knows.
+func (o *oracle) wait(model string) {
+	f := &o.foreseen
+	for _, each := range []struct {
+		limiter call.Limiter
+		need    int64
+	}{{call.InputTokens, int64(f.Input)}, {call.Requests, int64(f.Calls)}} {
+		b, known := o.buckets(model)[each.limiter.String()]
+		if !known {
+			continue
+		}
+		lack := float64(max(0, each.need-b.Remaining))
+		took := time.Duration(lack / float64(b.Limit) * float64(time.Minute))
+		if f.BoundBy == "" || took > f.Wait {
+			f.Wait, f.BoundBy = took, b.Limiter
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package weir
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+)
+
+func TestForesee(t *testing.T) {
+	paragraph := "The river rose in the night, and nobody in the village slept.\n\n" // 64 bytes
+	body := func(paragraphs int) []byte {
+		raw, err := json.Marshal(map[string]any{
+			"model": "claude-haiku-4-5", "max_tokens": 1000, "stream": true,
+			"messages": []any{map[string]any{"role": "user", "content": strings.Repeat(paragraph, paragraphs)}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	bucket := func(limiter string, limit, left int64) call.BucketReport {
+		return call.BucketReport{Group: "claude-haiku-4-5", Limiter: limiter, Limit: limit, Remaining: left, Source: "header"}
+	}
+	quota := call.QuotaReport{Buckets: []call.BucketReport{bucket("input_tokens", 50_000, 50_000), bucket("requests", 100, 1)}}
+	auto := http.Header{"Weir-Split": {"auto"}}
+
+	whole, err := Foresee(auto, body(1), Split{}, call.QuotaReport{})
+	if err != nil || whole.Parts != 0 || whole.Calls != 1 || whole.Output != 1000 || whole.BoundBy != "" || !whole.Priced {
+		t.Errorf("a short question: %+v, %v", whole, err)
+	}
+	if want := call.USD(whole.Input)*1e6 + 1000*5e6; whole.Cost != want {
+		t.Errorf("it would cost %v, want %v", whole.Cost, want)
+	}
+	long, err := Foresee(auto, body(5000), Split{}, quota) // some 70,000 tokens, more than the bucket
+	if err != nil || long.Parts < 4 || long.Calls <= long.Parts || long.Input < 60_000 || long.Output != call.Tokens(long.Calls)*1000 {
+		t.Errorf("a long one: %+v, %v", long, err)
+	}
+	lack := time.Duration(float64(long.Input-50_000) / 50_000 * float64(time.Minute))
+	if long.BoundBy != "input_tokens" || long.Wait != lack {
+		t.Errorf("it would wait %v for %s, want %v", long.Wait, long.BoundBy, lack)
+	}
+	list, err := Foresee(http.Header{"Weir-Split": {"auto; merge=list"}}, body(5000), Split{Part: 2000}, quota)
+	if err != nil || list.Calls != list.Parts || list.Parts < 20 {
+		t.Errorf("as a list: %+v, %v", list, err)
+	}
+	_, err = Foresee(http.Header{"Weir-Split": {"maybe"}}, body(1), Split{}, quota)
+	if err == nil || !strings.Contains(err.Error(), "weir-split") {
+		t.Errorf("a wish that is none: %v", err)
+	}
+}

@@ -33,20 +33,32 @@ type Forecast struct {
 	BoundBy string        // the limiter that takes longest; "": the quota is not known
 }
 
-// Foresee says what a POST to /v1/messages with this header and body would take,
-// at a gateway that splits by s and believes in q. It walks the request through
-// a house in which answers cost nothing, so that it contacts nobody. The error is
-// in the words that the gateway would refuse it with.
-func Foresee(header http.Header, body []byte, s Split, q call.QuotaReport) (Forecast, error) {
-	req, err := http.NewRequest(http.MethodPost, "/v1/messages", bytes.NewReader(body))
+// Prospect is a request before it is sent, and what is known of the gateway that
+// it would be sent to.
+type Prospect struct {
+	Header  http.Header
+	Body    []byte           // of a POST to /v1/messages
+	Split   Split            // how the gateway splits
+	Quota   call.QuotaReport // what it believes in
+	Counted call.Tokens      // the input, if it was counted; 0: it is estimated
+}
+
+// Foresee says what a request would take. It walks the request through a house
+// in which answers cost nothing, so that it contacts nobody. Its error is an
+// [*Error], in the words that a gateway would refuse the request with.
+func Foresee(p Prospect) (Forecast, error) {
+	req, err := http.NewRequest(http.MethodPost, "/v1/messages", bytes.NewReader(p.Body))
 	if err != nil {
 		return Forecast{}, err
 	}
-	req.Header = header
-	o := &oracle{classify: classify.New(classify.Config{}), estimate: estimate.New(), prices: price.Builtin(), quota: q}
+	req.Header = p.Header
+	o := &oracle{classify: classify.New(classify.Config{}), estimate: estimate.New(), prices: price.Builtin(), quota: p.Quota, factor: 1}
 	c, err := o.classify.Classify(req, time.Now())
 	if err == nil {
-		_, err = split.New(s, o.house()).Answer(context.Background(), c, o.answer)
+		if p.Counted > 0 {
+			o.factor = float64(p.Counted) / float64(o.input(c))
+		}
+		_, err = split.New(p.Split, o.house()).Answer(context.Background(), c, o.answer)
 	}
 	if err != nil {
 		r := asRefusal(err)
@@ -75,6 +87,7 @@ type oracle struct {
 	estimate *estimate.Room
 	prices   *price.Table
 	quota    call.QuotaReport
+	factor   float64 // by which estimates are too low
 
 	mu       sync.Mutex
 	foreseen Forecast // Guarded by mu, as long as there are parts.
@@ -84,16 +97,20 @@ type oracle struct {
 func (o *oracle) house() split.House {
 	return split.House{
 		Part: o.classify.Part, Input: o.input, Window: windowOf,
-		Text:   func(c *call.Call, text string) call.Tokens { return o.estimate.Text(c, classify.Weigh(text)) },
-		Bucket: func(c *call.Call) call.Tokens { return call.Tokens(o.buckets(c.Model)[call.InputTokens.String()].Limit) },
-		End:    func(*call.Call, int, string, string) {},
+		Text: func(c *call.Call, text string) call.Tokens { return o.scale(o.estimate.Text(c, classify.Weigh(text))) },
+		Bucket: func(c *call.Call) call.Tokens {
+			return call.Tokens(o.buckets(c.Model)[call.InputTokens.String()].Limit)
+		},
+		End: func(*call.Call, int, string, string) {},
 	}
 }
 
 func (o *oracle) input(c *call.Call) call.Tokens {
 	e := o.estimate.Estimate(c)
-	return e.Input + e.Cached
+	return o.scale(e.Input + e.Cached)
 }
+
+func (o *oracle) scale(n call.Tokens) call.Tokens { return call.Tokens(float64(n)*o.factor + 0.5) }
 
 // longest bounds the text of an answer that is made up.
 const longest = 1 << 20

@@ -28,14 +28,14 @@ func TestForesee(t *testing.T) {
 	quota := call.QuotaReport{Buckets: []call.BucketReport{bucket("input_tokens", 50_000, 50_000), bucket("requests", 100, 1)}}
 	auto := http.Header{"Weir-Split": {"auto"}}
 
-	whole, err := Foresee(auto, body(1), Split{}, call.QuotaReport{})
+	whole, err := Foresee(Prospect{Header: auto, Body: body(1)})
 	if err != nil || whole.Parts != 0 || whole.Calls != 1 || whole.Output != 1000 || whole.BoundBy != "" || !whole.Priced {
 		t.Errorf("a short question: %+v, %v", whole, err)
 	}
 	if want := call.USD(whole.Input)*1e6 + 1000*5e6; whole.Cost != want {
 		t.Errorf("it would cost %v, want %v", whole.Cost, want)
 	}
-	long, err := Foresee(auto, body(5000), Split{}, quota) // some 70,000 tokens, more than the bucket
+	long, err := Foresee(Prospect{Header: auto, Body: body(5000), Quota: quota}) // some 70,000 tokens, more than the bucket
 	if err != nil || long.Parts < 4 || long.Calls <= long.Parts || long.Input < 60_000 || long.Output != call.Tokens(long.Calls)*1000 {
 		t.Errorf("a long one: %+v, %v", long, err)
 	}
@@ -43,11 +43,17 @@ func TestForesee(t *testing.T) {
 	if long.BoundBy != "input_tokens" || long.Wait != lack {
 		t.Errorf("it would wait %v for %s, want %v", long.Wait, long.BoundBy, lack)
 	}
-	list, err := Foresee(http.Header{"Weir-Split": {"auto; merge=list"}}, body(5000), Split{Part: 2000}, quota)
+	counted, err := Foresee(Prospect{Header: auto, Body: body(5000), Quota: quota, Counted: 2 * whole.Input * 5000})
+	if err != nil || counted.Parts <= long.Parts || counted.Input <= long.Input {
+		t.Errorf("counted: %+v, %v", counted, err)
+	}
+	list, err := Foresee(Prospect{
+		Header: http.Header{"Weir-Split": {"auto; merge=list"}}, Body: body(5000), Split: Split{Part: 2000}, Quota: quota,
+	})
 	if err != nil || list.Calls != list.Parts || list.Parts < 20 {
 		t.Errorf("as a list: %+v, %v", list, err)
 	}
-	_, err = Foresee(http.Header{"Weir-Split": {"maybe"}}, body(1), Split{}, quota)
+	_, err = Foresee(Prospect{Header: http.Header{"Weir-Split": {"maybe"}}, Body: body(1)})
 	if err == nil || !strings.Contains(err.Error(), "weir-split") {
 		t.Errorf("a wish that is none: %v", err)
 	}

@@ -20,8 +20,8 @@ var (
 		"internal/split", "internal/upstream",
 	}
 	sideRooms = []string{
-		"internal/ask", "internal/batch", "internal/config", "internal/dash", "internal/ladder", "internal/ledger",
-		"internal/load", "internal/notify", "internal/ratelimits", "internal/reconcile", "internal/rules", "internal/sentinel",
+		"internal/batch", "internal/config", "internal/dash", "internal/ladder", "internal/ledger",
+		"internal/load", "internal/notify", "internal/ratelimits", "internal/question", "internal/reconcile", "internal/rules", "internal/sentinel",
 		"internal/share", "internal/tokens", "internal/top", "internal/trace",
 	}
 	tools = []string{"internal/adminapi", "internal/files", "internal/sqlite"} // what any room and side room may use of the machine and the network

@@ -1,6 +1,6 @@
-// Package ask is what weir ask knows of a question: how files become content,
+// Package question is what weir ask knows of a question: how files become content,
 // how the streamed answer is read, and what it cost.
-package ask
+package question
 
 import (
 	"bytes"
@@ -55,7 +55,7 @@ func BlockOf(data []byte) (Block, error) {
 		return pdf(data)
 	case images[media]:
 		if len(data) > maxImage {
-			return Block{}, tooLarge("an image", len(data), maxImage, "make the picture smaller: models see about 2,500 pixels of the long side")
+			return Block{}, tooLarge("an image", maxImage, "make the picture smaller: models see about 2,500 pixels of the long side")
 		}
 		return Block{Type: "image", Source: &Source{"base64", media, data}}, nil
 	}
@@ -64,14 +64,14 @@ func BlockOf(data []byte) (Block, error) {
 
 func pdf(data []byte) (Block, error) {
 	if len(data) > maxPDF {
-		return Block{}, tooLarge("a PDF", len(data), maxPDF, "take its text, which can be split, too: pdftotext file.pdf file.txt")
+		return Block{}, tooLarge("a PDF", maxPDF, "take its text, which can be split, too: pdftotext file.pdf file.txt")
 	}
 	return Block{Type: "document", Source: &Source{"base64", "application/pdf", data}}, nil
 }
 
 func text(data []byte, media string) (Block, error) {
 	if len(data) > MaxText {
-		return Block{}, tooLarge("a text", len(data), MaxText, "cut it in files with weir split --out, and ask about each")
+		return Block{}, tooLarge("a text", MaxText, "cut it in files with weir split --out, and ask about each")
 	}
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		decoded, err := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Bytes(data)
@@ -97,7 +97,6 @@ func binary(media string) error {
 	return &Unfit{"it is " + what, "name a file of text, a PDF, or a picture (PNG, JPEG, GIF, WebP)"}
 }
 
-func tooLarge(what string, size, most int, hint string) error {
-	const mb = 1 << 20
-	return &Unfit{fmt.Sprintf("%s of %.1f MB is too large: %.1f MB are the most", what, float64(size)/mb, float64(most)/mb), hint}
+func tooLarge(what string, most int, hint string) error {
+	return &Unfit{fmt.Sprintf("it is %s of more than %.1f MB", what, float64(most)/(1<<20)), hint}
 }

@@ -29,6 +29,8 @@ type Forecast struct {
 	Cost   call.USD    // at the list prices, if nothing comes from the prompt cache
 	Priced bool        // false: the model has no price, and the dearest counts
 
+	TooLong bool // for the model or the whole input bucket, and it would not be split
+
 	Wait    time.Duration // until the quota has let all of it pass, if nobody else uses it
 	BoundBy string        // the limiter that takes longest; "": the quota is not known
 }
@@ -58,14 +60,22 @@ func Foresee(p Prospect) (Forecast, error) {
 		if p.Counted > 0 {
 			o.factor = float64(p.Counted) / float64(o.input(c))
 		}
-		_, err = split.New(p.Split, o.house()).Answer(context.Background(), c, o.answer)
+		ask := o.answer
+		if c.Split.Auto {
+			ask = func(ctx context.Context, c *call.Call) (*http.Response, error) {
+				return split.New(p.Split, o.house()).Answer(ctx, c, o.answer)
+			}
+		}
+		_, err = ask(context.Background(), c)
 	}
 	if err != nil {
 		r := asRefusal(err)
 		text := book().Refusal(c.Lang, r)
 		return Forecast{}, &Error{Code: r.Reason.String(), Message: text.Message, Hint: text.Hint}
 	}
+	bucket := o.bucket(c)
 	o.foreseen.Parts = c.Parts
+	o.foreseen.TooLong = c.Parts == 0 && (o.foreseen.Input > windowOf(c.Model)-c.MaxTokens || bucket > 0 && o.foreseen.Input > bucket)
 	o.wait(c.Model)
 	return o.foreseen, nil
 }
@@ -111,6 +121,11 @@ func (o *oracle) input(c *call.Call) call.Tokens {
 }
 
 func (o *oracle) scale(n call.Tokens) call.Tokens { return call.Tokens(float64(n)*o.factor + 0.5) }
+
+// bucket is what the input bucket of a call holds; 0: not known.
+func (o *oracle) bucket(c *call.Call) call.Tokens {
+	return call.Tokens(o.buckets(c.Model)[call.InputTokens.String()].Limit)
+}
 
 // longest bounds the text of an answer that is made up.
 const longest = 1 << 20

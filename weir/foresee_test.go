@@ -47,6 +47,10 @@ func TestForesee(t *testing.T) {
 	if err != nil || counted.Parts <= long.Parts || counted.Input <= long.Input {
 		t.Errorf("counted: %+v, %v", counted, err)
 	}
+	alone, err := Foresee(Prospect{Body: body(5000), Quota: quota})
+	if err != nil || !alone.TooLong || whole.TooLong || long.TooLong || alone.Calls != 1 {
+		t.Errorf("unsplit: %+v, %v", alone, err)
+	}
 	list, err := Foresee(Prospect{
 		Header: http.Header{"Weir-Split": {"auto; merge=list"}}, Body: body(5000), Split: Split{Part: 2000}, Quota: quota,
 	})

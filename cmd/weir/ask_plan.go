@@ -25,6 +25,7 @@ type askPlan struct {
 	Priced    bool        `json:"priced"`            // false: the model has no list price, and the dearest counts
 	Wait      *float64    `json:"wait_s"`            // until the quota has let it pass; null: the quota is not known
 	BoundBy   string      `json:"bound_by,omitempty"`
+	TooLong   bool        `json:"too_long"` // for the model or the quota, and it would not be split
 }
 
 // foresee says what a question would take.
@@ -45,7 +46,7 @@ func (g *askGateway) foresee(ctx context.Context, f askFlags, q askRequest) (ask
 	}
 	plan := askPlan{
 		Model: f.model, MaxTokens: f.maxTokens, Counted: p.Counted > 0, Input: c.Input, Parts: c.Parts, Requests: c.Calls,
-		MaxOutput: c.Output, MaxCost: c.Cost, Priced: c.Priced, BoundBy: c.BoundBy,
+		MaxOutput: c.Output, MaxCost: c.Cost, Priced: c.Priced, BoundBy: c.BoundBy, TooLong: c.TooLong,
 	}
 	if c.BoundBy != "" {
 		plan.Wait = new(c.Wait.Seconds())
@@ -75,6 +76,9 @@ func (p askPlan) String() string {
 		b.WriteString("; there is quota for it now")
 	default:
 		fmt.Fprintf(&b, "; some %s, by the quota of %s", rounded(*p.Wait), strings.ReplaceAll(p.BoundBy, "_", " "))
+	}
+	if p.TooLong {
+		b.WriteString("\nweir: that is too long for the model or the quota; with --split auto it would be asked in parts")
 	}
 	return b.String()
 }

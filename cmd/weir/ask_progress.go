@@ -38,7 +38,7 @@ func (p *askProgress) start(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	every := time.Second
 	if !p.live {
-		every = 5 * time.Second
+		every = 10 * time.Second
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {

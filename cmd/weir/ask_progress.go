@@ -22,11 +22,12 @@ type askProgress struct {
 	waiting func(context.Context, string) (call.WaiterReport, bool)
 
 	mu          sync.Mutex
-	id          string // Guarded by mu; of the call, once it is known.
-	done, total int    // Guarded by mu; parts.
-	bytes       int    // Guarded by mu; of the answer, so far.
-	silent      bool   // Guarded by mu; the answer itself is on the terminal.
-	last        string // Guarded by mu; what was told last.
+	id          string        // Guarded by mu; of the call, once it is known.
+	done, total int           // Guarded by mu; parts.
+	at          time.Duration // Guarded by mu; when done rose last.
+	bytes       int           // Guarded by mu; of the answer, so far.
+	silent      bool          // Guarded by mu; the answer itself is on the terminal.
+	last        string        // Guarded by mu; what was told last.
 }
 
 func newAskProgress(e env, plan askPlan, waiting func(context.Context, string) (call.WaiterReport, bool)) *askProgress {
@@ -95,6 +96,9 @@ func (p *askProgress) answered(id string) {
 func (p *askProgress) parts(done, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if done > p.done {
+		p.at = time.Since(p.began)
+	}
 	p.done, p.total = done, total
 	p.say(p.text())
 }
@@ -159,14 +163,17 @@ func (p *askProgress) text() string {
 }
 
 // outlook is when the rest will be there, by the parts so far or by the quota,
-// and what it has cost by what it may cost at most.
+// whichever is later, and what it has cost by what it may cost at most.
 func (p *askProgress) outlook() (text string) {
-	switch {
-	case p.done > 0 && p.done < p.total:
-		left := time.Since(p.began) * time.Duration(p.total-p.done) / time.Duration(p.done)
+	passed, left := time.Since(p.began), time.Duration(0)
+	if p.done > 0 {
+		left = p.at*time.Duration(p.total-p.done)/time.Duration(p.done) - (passed - p.at)
+	}
+	if p.plan.Wait != nil {
+		left = max(left, rounded(*p.plan.Wait)-passed)
+	}
+	if left >= time.Second {
 		text = fmt.Sprintf(", about %s to go", left.Round(time.Second))
-	case p.done == 0 && p.plan.Wait != nil && *p.plan.Wait >= 1:
-		text = fmt.Sprintf(", some %s by the quota", rounded(*p.plan.Wait))
 	}
 	if p.plan.Requests > 1 {
 		share := min(1, float64(p.done)/float64(p.plan.Requests))

@@ -2,6 +2,7 @@ package load
 
 import (
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"testing"
@@ -58,6 +59,68 @@ func TestPurseBooksTheUnknownAtItsWorst(t *testing.T) {
 		p.settle(q, held, tt.a)
 		if got := p.Spending().Spent; got != tt.want || !ok || held == 0 {
 			t.Errorf("%s: booked %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
+// Made-up text is believed to have fewer tokens than bytes, once it has shown
+// so; recorded text is not.
+func TestPurseLearnsHowDenseTextIs(t *testing.T) {
+	answered := func(input call.Tokens) answer {
+		return answer{status: 200, outcome: OK, usage: call.Usage{Input: input, Exact: true, Model: "claude-sonnet-5"}}
+	}
+	made := question{model: "claude-sonnet-5", body: make([]byte, 100_000), maxTokens: 100, made: true}
+	recorded := made
+	recorded.made = false
+	p := NewCounter()
+	first, _ := p.hold(made)
+	p.settle(made, first, answered(20_000))
+	for range learnFrom - 1 {
+		worst, _ := p.hold(made)
+		if worst != first {
+			t.Errorf("it believed an early answer: %v, want %v", worst, first)
+		}
+		p.settle(made, worst, answered(25_000))
+	}
+	learned, _ := p.hold(made)
+	other, _ := p.hold(recorded)
+	if want := call.USD(37_500+overhead)*4e6 + 100*10e6; learned != want*11/10 || other != first { // written for an hour, in the US
+		t.Errorf("held %v, want %v; %v of recorded text, want %v", learned, want*11/10, other, first)
+	}
+	p.settle(made, learned, answered(90_000))
+	if broken, _ := p.hold(made); broken != first {
+		t.Errorf("after an answer that broke the bound it held %v, want %v", broken, first)
+	}
+}
+
+// Whatever the density within the margin, the bound holds.
+func TestPurseIsNeverExceeded(t *testing.T) {
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		p := NewPurse(call.Dollar)
+		var under []func()
+		for range 5000 {
+			q := question{model: "claude-sonnet-5", body: make([]byte, 1000+rng.IntN(100_000)), maxTokens: 10 + rng.IntN(500), made: true}
+			worst, ok := p.hold(q)
+			if !ok {
+				break
+			}
+			input := call.Tokens(float64(len(q.body)) * (0.25 + 0.1*rng.Float64()))
+			u := call.Usage{CacheWrite: input, HourWrite: input, Output: call.Tokens(rng.IntN(q.maxTokens + 1)), Exact: true, Model: q.model}
+			under = append(under, func() { p.settle(q, worst, answer{status: 200, outcome: OK, usage: u}) })
+			if i := rng.IntN(len(under)); rng.IntN(3) > 0 {
+				under[i]()
+				under = append(under[:i], under[i+1:]...)
+			}
+			if s := p.Spending(); s.Spent > call.Dollar {
+				t.Fatalf("seed %d: %v are booked", seed, s.Spent)
+			}
+		}
+		for _, end := range under {
+			end()
+		}
+		if s := p.Spending(); s.Spent > call.Dollar || !s.Exhausted {
+			t.Errorf("seed %d: %+v", seed, s)
 		}
 	}
 }

@@ -37,6 +37,7 @@ func (w Workload) recorded(a Arrival, text string) question {
 		q.header.Del("x-sim-output-tokens")
 	}
 	if a.Body == nil {
+		q.made = true
 		q.maxTokens = max(q.maxTokens, int(a.OutputTokens))
 		wire := wireRequest{
 			Model: q.model, MaxTokens: q.maxTokens, Stream: q.stream,

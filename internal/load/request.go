@@ -17,6 +17,7 @@ type question struct {
 	model     string
 	stream    bool
 	maxTokens int
+	made      bool        // its text is made up, not recorded
 	size      call.Tokens // input tokens aimed for, cached part included
 }
 
@@ -56,6 +57,7 @@ func (w Workload) draw(rng *rand.Rand, prose *Prose, tenant Tenant) question {
 		tenant: tenant,
 		model:  w.Models[rng.IntN(len(w.Models))],
 		stream: rng.Float64() < w.StreamShare,
+		made:   true,
 		size:   own + shared,
 	}
 	output := w.Output.Draw(rng)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -43,6 +44,9 @@ func loadPage(r *load.Result) load.Page {
 	if r.BoundBy != "" {
 		say("For long they allow %.1f such requests a second, by %s.", r.Sustained, r.BoundBy)
 	}
+	for _, t := range tenantLines(r.Steps[len(r.Steps)-1]) {
+		say("%s", t)
+	}
 	for _, s := range r.Steps {
 		for _, e := range s.Report.Errors {
 			say("%d x %s", e.N, e.Name)
@@ -61,14 +65,26 @@ func loadPage(r *load.Result) load.Page {
 	return p
 }
 
-var reportHead = []string{"asked", "answered", "429", "529", "failed", "per second", "wait p50", "wait max", "took p50", "took p95", "tokens in", "out"}
+// tenantLines tell how each tenant of a step fared, if there are several.
+func tenantLines(s load.Step) (lines []string) {
+	if len(s.Report.ByTenant) < 2 {
+		return nil
+	}
+	for _, t := range s.Report.ByTenant {
+		lines = append(lines, fmt.Sprintf("Tenant %s, at %d %s: %d of %d answered, wait p50 %.2fs, p95 %.2fs.",
+			cmp.Or(t.Name, "without a name"), s.Value, s.By, t.OK, t.Asked, t.Wait.P50, t.Wait.P95))
+	}
+	return lines
+}
+
+var reportHead = []string{"asked", "answered", "429", "529", "failed", "per second", "wait p50", "wait max", "first p95", "took p50", "took p95", "tokens in", "out"}
 
 func reportRow(x load.Report) []string {
 	count := func(n int) string { return strconv.Itoa(n) }
 	seconds := func(s float64) string { return fmt.Sprintf("%.2fs", s) }
 	return []string{
 		count(x.Asked), count(x.OK), count(x.RateLimited), count(x.Overloaded), count(x.Failed), fmt.Sprintf("%.1f", x.PerSecond),
-		seconds(x.Wait.P50), seconds(x.Wait.Max), seconds(x.Took.P50), seconds(x.Took.P95), count(int(x.InputTokens)), count(int(x.OutputTokens)),
+		seconds(x.Wait.P50), seconds(x.Wait.Max), seconds(x.First.P95), seconds(x.Took.P50), seconds(x.Took.P95), count(int(x.InputTokens)), count(int(x.OutputTokens)),
 	}
 }
 

@@ -77,7 +77,7 @@ func TestLoadComparesAndWritesReports(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &c); code != exitOK || err != nil {
 		t.Fatalf("ended with %d, %v: %s", code, err, talk)
 	}
-	if len(c.Rounds) != 2 || c.Rounds[0].First == c.Rounds[1].First || !c.Answered() || len(c.Ratios) != 5 {
+	if len(c.Rounds) != 2 || c.Rounds[0].First == c.Rounds[1].First || !c.Answered() || len(c.Ratios) != 6 {
 		t.Errorf("compared %+v", c)
 	}
 	for _, name := range []string{page, picture} {

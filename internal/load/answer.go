@@ -27,6 +27,7 @@ type answer struct {
 	begun   bool // a stream had begun, so that an SDK does not retry
 	pinged  bool // pings came before the message did
 	first   time.Time
+	token   time.Time // when the first content of a stream came; zero: none did
 }
 
 type wireEvent struct {
@@ -105,6 +106,9 @@ func (a *answer) stream(body io.Reader) {
 // event takes one event in and reports whether it was the last.
 func (a *answer) event(data []byte) bool {
 	if bytes.Contains(data, []byte(`"content_block_`)) {
+		if a.token.IsZero() {
+			a.token = time.Now()
+		}
 		return false // most of a stream; nothing in it to count
 	}
 	var e wireEvent

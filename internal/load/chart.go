@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/plotutil"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -20,6 +21,7 @@ type Chart struct {
 	Title, X, Y string
 	Ticks       []string // names of the values, which stand evenly
 	Lines       []Line
+	Least       float64 // what the upright axis reaches at least
 }
 
 // Line is one of a chart's, with a point for each tick.
@@ -34,6 +36,9 @@ const (
 	chartHeight = 7.5 * vg.Centimeter
 	columns     = 2
 	pad         = vg.Centimeter / 2
+
+	// legendShare is how much of the height a name in the legend takes.
+	legendShare = 0.1
 )
 
 // Charts are the pictures of a run: what was answered, how long that took, what
@@ -55,16 +60,17 @@ func (r *Result) Charts() []Chart {
 	}
 	x := string(r.By)
 	charts := []Chart{
-		{"Answered", x, "requests per second", ticks, []Line{line("", func(s Step) float64 { return s.Report.PerSecond })}},
-		{"Time to the whole answer", x, "seconds", ticks, []Line{
-			line("p50", func(s Step) float64 { return s.Report.Took.P50 }), line("p95", func(s Step) float64 { return s.Report.Took.P95 }),
-		}},
+		{"Answered", x, "requests per second", ticks, []Line{line("", func(s Step) float64 { return s.Report.PerSecond })}, 1},
+		{"Time to the answer", x, "seconds", ticks, []Line{
+			line("whole, p50", func(s Step) float64 { return s.Report.Took.P50 }), line("whole, p95", func(s Step) float64 { return s.Report.Took.P95 }),
+			line("first token, p95", func(s Step) float64 { return s.Report.First.P95 }),
+		}, 0.01},
 		{"Not answered", x, "% of requests", ticks, []Line{
 			line("429", share(func(r Report) int { return r.RateLimited })), line("529", share(func(r Report) int { return r.Overloaded })),
 			line("other", share(func(r Report) int { return r.Failed })),
-		}},
+		}, 1},
 	}
-	left := Chart{"Lowest level of the limits", x, "% left", ticks, nil}
+	left := Chart{"Lowest level of the limits", x, "% left", ticks, nil, 100}
 	for _, l := range r.Limits {
 		left.Lines = append(left.Lines, line(l.Limiter, func(s Step) float64 { return 100 * s.lowest(l.Limiter) }))
 	}
@@ -88,7 +94,11 @@ func (s Step) lowest(limiter string) float64 {
 func (c Chart) plot() (*plot.Plot, error) {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X, c.Y
-	p.Y.Min, p.Legend.Top = 0, true
+	// The names stand beside their marks whatever letters a browser has for them.
+	p.Legend.Top, p.Legend.Left = true, true
+	for _, style := range []*text.Style{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label, &p.Legend.TextStyle} {
+		style.Font.Variant = "Sans"
+	}
 	p.Add(plotter.NewGrid())
 	for i, l := range c.Lines {
 		points := make(plotter.XYs, len(l.Y))
@@ -106,7 +116,11 @@ func (c Chart) plot() (*plot.Plot, error) {
 			p.Legend.Add(l.Name, line, marks)
 		}
 	}
-	p.Y.Min, p.Y.Max = 0, max(p.Y.Max*1.1, 0.01) // so that a flat line is seen
+	room := 1.1 // above the highest point
+	if len(c.Lines) > 1 {
+		room += legendShare * float64(len(c.Lines))
+	}
+	p.Y.Min, p.Y.Max = 0, max(p.Y.Max, c.Least)*room
 	p.X.Min, p.X.Max = -0.5, float64(len(c.Ticks))-0.5
 	p.NominalX(c.Ticks...)
 	return p, nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/memnet"
 )
 
 // script answers with its statuses in turn, and then always with the last. The
@@ -29,7 +30,7 @@ func script(header http.Header, statuses ...int) upstream {
 	}
 }
 
-func one(t *testing.T, u upstream, w Workload) Record {
+func one(t *testing.T, u http.RoundTripper, w Workload) Record {
 	t.Helper()
 	rec := NewRecorder(0)
 	w.Requests = 1
@@ -147,16 +148,44 @@ func TestBrokenJSONIsTriedAgain(t *testing.T) {
 
 func TestWaitIsWhatWeirSaysOrPingsShow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		said := one(t, func(w http.ResponseWriter, _ *http.Request) {
+		said := one(t, upstream(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("weir-wait-ms", "1500")
 			io.WriteString(w, okBody)
-		}, Workload{})
+		}), Workload{})
 		if said.Wait != 1500*time.Millisecond {
 			t.Errorf("waited %v, want the header's 1.5s", said.Wait)
 		}
-		pinged := one(t, pinging, Workload{StreamShare: 1})
+		pinged := one(t, upstream(pinging), Workload{StreamShare: 1})
 		if pinged.Wait != 20*time.Second || pinged.Outcome != OK {
 			t.Errorf("%v, waited %v, want ok and 20s of pings", pinged.Outcome, pinged.Wait)
+		}
+	})
+}
+
+func TestFirstTokenIsTheFirstContent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := memnet.Listen()
+		srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			w.Header().Set("content-type", "text/event-stream")
+			for _, event := range []string{
+				`{"type":"message_start","message":{"usage":{"input_tokens":1}}}`, `{"type":"content_block_start","index":0}`,
+				`{"type":"content_block_delta","index":0,"delta":{"text":"x"}}`, `{"type":"message_stop"}`,
+			} {
+				io.WriteString(w, "data: "+event+"\n\n")
+				http.NewResponseController(w).Flush()
+				pause(req.Context(), time.Second)
+			}
+		})}
+		go srv.Serve(l)
+		transport := l.Transport()
+		defer srv.Close()
+		defer transport.CloseIdleConnections()
+		got := one(t, transport, Workload{StreamShare: 1})
+		if got.First != time.Second || got.Took != 3*time.Second {
+			t.Errorf("the first token came after %v, the last after %v", got.First, got.Took)
+		}
+		if whole := one(t, answering(time.Second), Workload{}); whole.First != 0 {
+			t.Errorf("an answer in one piece has a first token after %v", whole.First)
 		}
 	})
 }

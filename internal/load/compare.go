@@ -55,6 +55,7 @@ var figures = []struct {
 	{"output tokens per second", func(r Report) float64 { return float64(r.OutputTokens) / r.To.Sub(r.From).Seconds() }},
 	{"took p50", func(r Report) float64 { return r.Took.P50 }},
 	{"took p95", func(r Report) float64 { return r.Took.P95 }},
+	{"first token p95", func(r Report) float64 { return r.First.P95 }},
 	{"share answered", func(r Report) float64 { return float64(r.OK) / float64(max(r.Asked, 1)) }},
 }
 
@@ -155,7 +156,7 @@ func (c *Comparison) Charts() []Chart {
 		{"Answered", "requests per second", func(r Report) float64 { return r.PerSecond }},
 		{"Time to the whole answer, p95", "seconds", func(r Report) float64 { return r.Took.P95 }},
 	} {
-		chart := Chart{Title: f.title, X: "round", Y: f.y, Ticks: ticks}
+		chart := Chart{Title: f.title, X: "round", Y: f.y, Ticks: ticks, Least: 0.01}
 		for i, name := range []string{"first target", "second target"} {
 			l := Line{Name: name}
 			for _, r := range c.Rounds {

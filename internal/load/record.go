@@ -39,6 +39,7 @@ type Record struct {
 	Size     call.Tokens // input aimed for, cached part included
 	Start    time.Time   // of the first attempt
 	Took     time.Duration
+	First    time.Duration // to the first content of a stream; 0: there was none
 	Wait     time.Duration // not being served: held by Weir, or between the client's own attempts
 	Attempts int
 	Retried  []int // status of each attempt that the client tried again
@@ -55,6 +56,9 @@ func (r *Record) End() time.Time { return r.Start.Add(r.Took) }
 func (r *Record) finish(a answer, sent time.Time) {
 	r.Took = time.Since(r.Start)
 	r.Status, r.Outcome, r.Usage = a.status, a.outcome, a.usage
+	if !a.token.IsZero() {
+		r.First = a.token.Sub(r.Start)
+	}
 	if a.err != nil {
 		msg := a.err.Error()
 		r.Err = msg[:min(len(msg), 200)]

@@ -34,6 +34,7 @@ type Report struct {
 	OutputTokens call.Tokens `json:"output_tokens"`
 	PerSecond    float64     `json:"per_second"` // answered
 	Wait         Quantiles   `json:"wait_s"`
+	First        Quantiles   `json:"first_token_s"` // of streams
 	Took         Quantiles   `json:"took_s"`
 	BySize       []Slice     `json:"by_size"` // ten parts of equally many requests, smallest first
 	ByTenant     []Slice     `json:"by_tenant"`
@@ -93,6 +94,8 @@ func (r *Recorder) Report(from, to time.Time, weights map[string]float64) Report
 		rep.PerSecond = float64(rep.OK) / span
 	}
 	rep.Wait = quantiles(in, func(r *Record) time.Duration { return r.Wait })
+	streams := slices.DeleteFunc(slices.Clone(in), func(r Record) bool { return r.First == 0 })
+	rep.First = quantiles(streams, func(r *Record) time.Duration { return r.First })
 	rep.Took = quantiles(in, func(r *Record) time.Duration { return r.Took })
 	rep.BySize = deciles(in)
 	rep.ByTenant = tenants(in)

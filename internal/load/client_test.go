@@ -181,7 +181,7 @@ func TestFirstTokenIsTheFirstContent(t *testing.T) {
 		defer srv.Close()
 		defer transport.CloseIdleConnections()
 		got := one(t, transport, Workload{StreamShare: 1})
-		if got.First != time.Second || got.Took != 3*time.Second {
+		if got.First != time.Second || got.Took < 3*time.Second {
 			t.Errorf("the first token came after %v, the last after %v", got.First, got.Took)
 		}
 		if whole := one(t, answering(time.Second), Workload{}); whole.First != 0 {

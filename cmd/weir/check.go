@@ -82,6 +82,9 @@ func check(e env, f checkFlags) error {
 		explained.Config.LocalTokens = hasTokens(explained.Config)
 		err = explained.Config.Check()
 	}
+	if err == nil {
+		err = checkLoadTest(explained.Config)
+	}
 	invalid, listed := errors.AsType[*config.Faults](err)
 	if err != nil && (!listed || !f.asJSON) {
 		return err

@@ -20,6 +20,7 @@ import (
 
 // loadFlags are the flags of weir load.
 type loadFlags struct {
+	config, profile                string
 	target, scenario, ramp, keyEnv string
 	agents                         int
 	rate                           float64
@@ -56,9 +57,12 @@ number of agents rises step by step until more agents are not answered more, or
 Against anything but this machine the requests cost money: that needs
 --yes-this-costs-money.`,
 		Example: "  weir load --agents 20 --for 1m\n  weir load --ramp 1,2,4,8,16x15s\n" +
-			"  weir load --scenario workload.yaml --json",
+			"  weir load --scenario workload.yaml --json\n  weir load --profile staging",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.configured(e); err != nil {
+				return err
+			}
 			p, err := f.plan(e)
 			if err != nil {
 				return usageError{err}
@@ -73,7 +77,9 @@ Against anything but this machine the requests cost money: that needs
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.target, "target", "http://127.0.0.1:8787", "address of the gateway or API")
+	fs.StringVar(&f.config, "config", "", "configuration file of the gateway: its load section says what the flags do not")
+	fs.StringVar(&f.profile, "profile", "", "profile whose load section does, such as staging")
+	fs.StringVar(&f.target, "target", "", "address of the gateway or API (default: the configuration's gateway, else http://127.0.0.1:8787)")
 	fs.StringVar(&f.scenario, "scenario", "", "YAML file that describes the workload; other flags win over it")
 	fs.IntVar(&f.agents, "agents", 0, "how many agents ask, each again after its answer (default: the scenario's, else 1)")
 	fs.Float64Var(&f.rate, "rate", 0, "requests per second, whether or not answers come back, instead of agents")

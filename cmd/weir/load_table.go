@@ -44,6 +44,9 @@ func loadPage(r *load.Result) load.Page {
 	if r.BoundBy != "" {
 		say("For long they allow %.1f such requests a second, by %s.", r.Sustained, r.BoundBy)
 	}
+	if n := hidden(r.Steps); n > 0 {
+		say("%d x 429 or 529 were hidden by the clients' own retries.", n)
+	}
 	for _, t := range tenantLines(r.Steps[len(r.Steps)-1]) {
 		say("%s", t)
 	}
@@ -63,6 +66,14 @@ func loadPage(r *load.Result) load.Page {
 	}
 	p.Lines = append(p.Lines, costLines(r.Cost)...)
 	return p
+}
+
+// hidden counts the 429s and 529s that a retry of the client made good.
+func hidden(steps []load.Step) (n int) {
+	for _, s := range steps {
+		n += s.Report.Retried[429] + s.Report.Retried[529]
+	}
+	return n
 }
 
 // tenantLines tell how each tenant of a step fared, if there are several.

@@ -15,11 +15,19 @@ import (
 	"github.com/weir-gateway/weir/sim"
 )
 
+// keyAlone is an environment with a key in it.
+func keyAlone(name string) string {
+	if name == "ANTHROPIC_API_KEY" {
+		return "sk-ant-any"
+	}
+	return ""
+}
+
 // weirLoad runs the command line and returns what it printed.
 func weirLoad(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, talk strings.Builder
-	e := env{strings.NewReader(""), &out, &talk, func(string) string { return "sk-ant-any" }}
+	e := env{strings.NewReader(""), &out, &talk, keyAlone}
 	return run(t.Context(), e, append([]string{"load"}, args...)), out.String(), talk.String()
 }
 
@@ -210,5 +218,55 @@ func TestLoadFindsTheKneeOfAKnownQuota(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestLoadByAConfiguration(t *testing.T) {
+	url, stop := startSim(t, "--tier", "start")
+	defer stop()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	write("mix.yaml", "input: {min: 20, max: 40}\nmax_tokens: 50\nmodels: [claude-haiku-4-5]\nthink: 20ms\n")
+	file := write("weir.yaml", "listen: "+strings.TrimPrefix(url, "http://")+"\nload: {scenario: mix.yaml, ramp: '1,2x200ms', max_cost: 0.50}\n")
+	for name, tt := range map[string]struct {
+		args  []string
+		steps int
+		most  string
+	}{
+		"file":         {nil, 2, "0.50"},
+		"flags-before": {[]string{"--agents", "1", "--for", "100ms", "--max-cost", "0.25"}, 1, "0.25"},
+		"profile":      {[]string{"--profile", "staging"}, 2, "0.50"}, // of which the file overrides both
+	} {
+		code, out, talk := weirLoad(t, append([]string{"--config", file, "--json"}, tt.args...)...)
+		var r load.Result
+		if err := json.Unmarshal([]byte(out), &r); code != exitOK || err != nil {
+			t.Fatalf("%s: ended with %d, %v: %s", name, code, err, talk)
+		}
+		if r.Target != url || len(r.Steps) != tt.steps || r.Cost.Max.String() != tt.most || r.Steps[0].Report.OK == 0 {
+			t.Errorf("%s: %s, %d steps, at most %s", name, r.Target, len(r.Steps), r.Cost.Max)
+		}
+	}
+	for name, text := range map[string]string{"far": "listen: 0.0.0.0:1\n", "none": ""} {
+		f := loadFlags{config: write(name+".yaml", text), profile: "staging"}
+		if err := f.configured(env{getenv: noEnvironment}); err != nil || f.ramp != "1,2,4,8,16x1m" || f.maxCost != "5.00" {
+			t.Errorf("%s: %+v, %v", name, f, err)
+		}
+		if want := map[string]string{"far": "http://127.0.0.1:1", "none": localGateway}[name]; f.target != want {
+			t.Errorf("%s: the target is %s, want %s", name, f.target, want)
+		}
+	}
+	var out, talk strings.Builder
+	bad := write("bad.yaml", "load: {ramp: '4,2'}\n")
+	if code := run(t.Context(), env{nil, &out, &talk, noEnvironment}, []string{"check", "--config", bad}); code != exitFailed || !strings.Contains(talk.String(), "load.ramp") {
+		t.Errorf("weir check ended with %d: %s", code, talk.String())
+	}
+	if code := run(t.Context(), env{nil, &out, &talk, noEnvironment}, []string{"check", "--profile", "staging"}); code != exitOK || !strings.Contains(out.String(), "ramp: 1,2,4,8,16x1m # profile") {
+		t.Errorf("weir check ended with %d: %s%s", code, out.String(), talk.String())
 	}
 }

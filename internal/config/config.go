@@ -34,6 +34,7 @@ type Config struct {
 	Cache   *Cache   `yaml:"cache,omitempty" jsonschema:"description=answers that are kept to be given again, and marks for the upstream's prompt cache; none: neither"`
 	Alerts  Alerts   `yaml:"alerts"`
 	Ledger  Ledger   `yaml:"ledger,omitempty"`
+	Load    LoadTest `yaml:"load,omitempty" jsonschema:"description=how weir load tests this gateway"`
 	Budgets []Budget `yaml:"budgets,omitempty" jsonschema:"description=sums of money that calls are held to; a call draws on each one that watches it"`
 
 	LogCalls bool `yaml:"log_calls,omitempty" jsonschema:"description=a line in the log for every call, as by --verbose"`

@@ -119,6 +119,7 @@ func (c *Config) layFile(name string, data []byte) error {
 	}
 	c.Breaker.place(name)
 	c.Ledger.place(name)
+	c.Load.place(name)
 	return nil
 }
 

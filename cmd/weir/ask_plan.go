@@ -25,6 +25,7 @@ type askPlan struct {
 	Priced    bool        `json:"priced"`            // false: the model has no list price, and the dearest counts
 	Wait      *float64    `json:"wait_s"`            // until the quota has let it pass; null: the quota is not known
 	BoundBy   string      `json:"bound_by,omitempty"`
+	Waiting   int         `json:"waiting"`  // calls that wait at the gateway now; they may go first
 	TooLong   bool        `json:"too_long"` // for the model or the quota, and it would not be split
 }
 
@@ -44,9 +45,11 @@ func (g *askGateway) foresee(ctx context.Context, f askFlags, q askRequest) (ask
 			err = usageError{err}
 		}
 	}
+	var queue call.QueueReport
+	g.tells(ctx, "/api/v1/queue", &queue)
 	plan := askPlan{
 		Model: f.model, MaxTokens: f.maxTokens, Counted: p.Counted > 0, Input: c.Input, Parts: c.Parts, Requests: c.Calls,
-		MaxOutput: c.Output, MaxCost: c.Cost, Priced: c.Priced, BoundBy: c.BoundBy, TooLong: c.TooLong,
+		MaxOutput: c.Output, MaxCost: c.Cost, Priced: c.Priced, BoundBy: c.BoundBy, Waiting: queue.Waiting, TooLong: c.TooLong,
 	}
 	if c.BoundBy != "" {
 		plan.Wait = new(c.Wait.Seconds())
@@ -76,6 +79,9 @@ func (p askPlan) String() string {
 		b.WriteString("; there is quota for it now")
 	default:
 		fmt.Fprintf(&b, "; some %s, by the quota of %s", rounded(*p.Wait), strings.ReplaceAll(p.BoundBy, "_", " "))
+	}
+	if p.Waiting > 0 {
+		fmt.Fprintf(&b, ", but %d others wait", p.Waiting)
 	}
 	if p.TooLong {
 		b.WriteString("\nweir: that is too long for the model or the quota; with --split auto it would be asked in parts")

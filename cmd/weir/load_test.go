@@ -190,8 +190,9 @@ func TestLoadFindsTheKneeOfAKnownQuota(t *testing.T) {
 		low    int
 		high   int
 	}{
-		"requests": {sim.Limits{Requests: 300, InputTokens: 9e6, OutputTokens: 9e6}, "rate=3,4,5,6,7x5m", 4, 6},
-		"size":     {sim.Limits{Requests: 9e6, InputTokens: 120_000, OutputTokens: 9e6}, "input=500,750,1000,1250,1500x5m", 750, 1250},
+		"requests":   {sim.Limits{Requests: 300, InputTokens: 9e6, OutputTokens: 9e6}, "rate=3,4,5,6,7x5m", 4, 6},
+		"size":       {sim.Limits{Requests: 9e6, InputTokens: 120_000, OutputTokens: 9e6}, "input=500,750,1000,1250,1500x5m", 750, 1250},
+		"max_tokens": {sim.Limits{Requests: 9e6, InputTokens: 9e6, OutputTokens: 60_000}, "max_tokens=250,375,500,625,750x5m", 375, 625},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -52,7 +52,7 @@ func (a askAnswer) tell(w io.Writer) {
 	}
 	cost := "of unknown price"
 	if a.Priced {
-		cost = "$" + dollars(a.Cost)
+		cost = "$" + cents(a.Cost)
 	}
 	fmt.Fprintf(w, "weir: %s, %s, %.1f s\n", line, cost, a.Seconds)
 	if a.Degraded != "" {

@@ -68,7 +68,7 @@ func (p askPlan) String() string {
 		fmt.Fprintf(&b, " in %d parts and %d requests", p.Parts, p.Requests)
 	}
 	if p.Priced {
-		fmt.Fprintf(&b, "; at most $%s", dollars(p.MaxCost))
+		fmt.Fprintf(&b, "; at most $%s", cents(p.MaxCost))
 	} else {
 		b.WriteString("; its price is not known")
 	}
@@ -93,6 +93,3 @@ func (p askPlan) String() string {
 func rounded(seconds float64) time.Duration {
 	return time.Duration(seconds * float64(time.Second)).Round(time.Second)
 }
-
-// dollars is an amount to the hundredth of a cent.
-func dollars(u call.USD) string { return fmt.Sprintf("%.4f", float64(u)/float64(call.Dollar)) }

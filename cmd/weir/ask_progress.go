@@ -179,7 +179,7 @@ func (p *askProgress) outlook() (text string) {
 		share := min(1, float64(p.done)/float64(p.plan.Requests))
 		text += fmt.Sprintf(", about %d tokens read", call.Tokens(share*float64(p.plan.Input)))
 		if p.plan.Priced {
-			text += fmt.Sprintf(", $%s at most so far", dollars(call.USD(share*float64(p.plan.MaxCost))))
+			text += fmt.Sprintf(", $%s at most so far", cents(call.USD(share*float64(p.plan.MaxCost))))
 		}
 	}
 	return text

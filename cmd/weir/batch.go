@@ -83,7 +83,7 @@ for again.`,
 
 // check reports all faults of the flags at once.
 func (f *batchFlags) check(e env) error {
-	f.gateway = call.APIBase(cmp.Or(f.gateway, e.getenv("ANTHROPIC_BASE_URL"), "http://127.0.0.1:8787"))
+	f.gateway = call.APIBase(cmp.Or(f.gateway, e.getenv("ANTHROPIC_BASE_URL"), localGateway))
 	var errs []error
 	if u, err := url.Parse(f.gateway); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		errs = append(errs, fmt.Errorf("--gateway %q is not an address such as http://127.0.0.1:8787", f.gateway))

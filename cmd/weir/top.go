@@ -46,7 +46,7 @@ keys. Where the output is not a terminal, one picture is printed as plain text.
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.admin, "admin", "http://127.0.0.1:8788", "address of the gateway's admin plane")
+	fs.StringVar(&f.admin, "admin", localAdmin, "address of the gateway's admin plane")
 	fs.StringVar(&f.lang, "lang", "", "en or zh (default: by LC_ALL, LC_MESSAGES or LANG)")
 	fs.BoolVar(&f.once, "once", false, "print one picture and end")
 	fs.BoolVar(&f.asJSON, "json", false, "print the figures as one JSON document and end")

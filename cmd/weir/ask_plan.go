@@ -78,7 +78,7 @@ func (p askPlan) String() string {
 	case *p.Wait < 1:
 		b.WriteString("; there is quota for it now")
 	default:
-		fmt.Fprintf(&b, "; some %s, by the quota of %s", rounded(*p.Wait), strings.ReplaceAll(p.BoundBy, "_", " "))
+		fmt.Fprintf(&b, "; at least %s, by the quota of %s", rounded(*p.Wait), strings.ReplaceAll(p.BoundBy, "_", " "))
 	}
 	if p.Waiting > 0 {
 		fmt.Fprintf(&b, ", but %d others wait", p.Waiting)

@@ -96,6 +96,9 @@ func (p *askProgress) answered(id string) {
 func (p *askProgress) parts(done, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.live && done == p.done && total == p.total {
+		return // another time to go is no news
+	}
 	if done > p.done {
 		p.at = time.Since(p.began)
 	}

@@ -230,6 +230,10 @@ func TestAskProgress(t *testing.T) {
 				p.look(t.Context())
 				p.look(t.Context()) // nothing is new
 				p.parts(1, 4)
+				if !tt.live {
+					time.Sleep(10 * time.Second)
+					p.parts(1, 4) // it has only become later
+				}
 				p.piece("The answer begins.", true)
 				p.look(t.Context())
 				if out.String() != tt.want {
@@ -243,7 +247,7 @@ func TestAskProgress(t *testing.T) {
 func TestAskPlanInWords(t *testing.T) {
 	split := askPlan{Model: "m", Input: 900_000, Parts: 9, Requests: 10, MaxCost: call.Dollar, Priced: true, Wait: new(125.4), BoundBy: "input_tokens", Waiting: 7}
 	for want, p := range map[string]askPlan{
-		"about 900000 input tokens for m in 9 parts and 10 requests; at most $1.0000; some 2m5s, by the quota of input tokens, but 7 others wait": split,
+		"about 900000 input tokens for m in 9 parts and 10 requests; at most $1.0000; at least 2m5s, by the quota of input tokens, but 7 others wait": split,
 		"12 input tokens for m; its price is not known; there is quota for it now":                                                                {Model: "m", Input: 12, Counted: true, Wait: new(0.0)},
 		"about 12 input tokens for m; its price is not known; how long it takes is not known\n" +
 			"weir: that is too long for the model or the quota; with --split auto it would be asked in parts": {Model: "m", Input: 12, TooLong: true},

@@ -131,3 +131,15 @@ func BenchmarkScanner(b *testing.B) {
 		s.Feed(in, func(sse.Event) {})
 	}
 }
+
+func TestComments(t *testing.T) {
+	var heard []string
+	s := sse.Scanner{Comment: func(text []byte) { heard = append(heard, string(text)) }}
+	events := 0
+	for _, part := range []string{": we", "ir: 1/2\r\n\r\n:plain\n", "data: x\n\n: \n"} {
+		s.Feed([]byte(part), func(sse.Event) { events++ })
+	}
+	if got := strings.Join(heard, "|"); got != "weir: 1/2|plain|" || events != 1 {
+		t.Errorf("heard %q and %d events", got, events)
+	}
+}

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/config"
 	"github.com/weir-gateway/weir/internal/question"
@@ -129,18 +131,12 @@ func (g *askGateway) quota(ctx context.Context) (q call.QuotaReport) {
 
 // splits is how the gateway splits.
 func (g *askGateway) splits(ctx context.Context) weir.Split {
-	var c struct {
-		Split struct {
-			Merge    string
-			Above    int64
-			Part     int64
-			Overlap  int64
-			Parallel int
-			MaxParts int `json:"max_parts"`
-		}
+	var raw json.RawMessage
+	var c struct{ Split config.Split }
+	if g.tells(ctx, "/api/v1/config", &raw) && yaml.Unmarshal(raw, &c) != nil {
+		return weir.Split{} // it is another Weir's
 	}
-	g.tells(ctx, "/api/v1/config", &c)
-	return splitOf(config.Config{Split: config.Split(c.Split)})
+	return splitOf(config.Config{Split: c.Split})
 }
 
 // waiting is the place of a call that waits for quota.

@@ -248,7 +248,7 @@ func TestAskPlanInWords(t *testing.T) {
 	split := askPlan{Model: "m", Input: 900_000, Parts: 9, Requests: 10, MaxCost: call.Dollar, Priced: true, Wait: new(125.4), BoundBy: "input_tokens", Waiting: 7}
 	for want, p := range map[string]askPlan{
 		"about 900000 input tokens for m in 9 parts and 10 requests; at most $1.0000; at least 2m5s, by the quota of input tokens, but 7 others wait": split,
-		"12 input tokens for m; its price is not known; there is quota for it now":                                                                {Model: "m", Input: 12, Counted: true, Wait: new(0.0)},
+		"12 input tokens for m; its price is not known; there is quota for it now":                                                                    {Model: "m", Input: 12, Counted: true, Wait: new(0.0)},
 		"about 12 input tokens for m; its price is not known; how long it takes is not known\n" +
 			"weir: that is too long for the model or the quota; with --split auto it would be asked in parts": {Model: "m", Input: 12, TooLong: true},
 	} {

@@ -19,6 +19,7 @@ type Event struct {
 	Took     time.Duration
 	FirstIn  time.Duration // to the first content byte; 0 if none came
 	Attempts int
+	Parts    int // that it was split into, each of which has an event of its own; 0: it was not
 	Hedges   int // attempts that ran beside another one
 	Estimate Estimate
 	Usage    Usage

@@ -33,15 +33,37 @@ func ParseMerge(s string) (Merge, bool) {
 	return MergeAsConfigured, false
 }
 
-// Progress is how many of the parts of a request have been answered. It is safe
-// for concurrent use; the zero Progress says that there are no parts.
-type Progress struct{ done, total atomic.Int64 }
+// Progress is how far a request has got that is answered in parts. It is safe
+// for concurrent use; the zero Progress, and nil, say that there are no parts.
+type Progress struct{ parts, done, total atomic.Int64 }
 
-// Expect says that n more parts are asked about.
+// Split says into how many parts the request is split. What was expected of an
+// earlier splitting is over.
+func (p *Progress) Split(parts int) {
+	p.parts.Store(int64(parts))
+	p.done.Store(0)
+	p.total.Store(0)
+}
+
+// Parts is into how many parts the request was split; 0: it was not, so far.
+func (p *Progress) Parts() int {
+	if p == nil {
+		return 0
+	}
+	return int(p.parts.Load())
+}
+
+// Expect says that n more answers are asked for: of parts, or of what puts their
+// answers together.
 func (p *Progress) Expect(n int) { p.total.Add(int64(n)) }
 
-// Done says that one more part has been answered.
+// Done says that one more has come.
 func (p *Progress) Done() { p.done.Add(1) }
 
-// State returns how many parts there are, and how many of them are answered.
-func (p *Progress) State() (done, total int64) { return p.done.Load(), p.total.Load() }
+// State returns how many answers are asked for, and how many of them have come.
+func (p *Progress) State() (done, total int64) {
+	if p == nil {
+		return 0, 0
+	}
+	return p.done.Load(), p.total.Load()
+}

@@ -55,7 +55,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	defer resp.Body.Close()
 	if started {
-		h.late(w, rc, resp)
+		h.late(w, rc, resp, c)
 		return
 	}
 	copyHeader(w.Header(), resp)
@@ -90,7 +90,7 @@ func (h *handler) refuse(w http.ResponseWriter, c *call.Call, err error, started
 		panic(http.ErrAbortHandler)
 	}
 	if started {
-		_, _ = w.Write(errorEvent(out.body)) // the client may have left: nothing to do
+		_, _ = w.Write(append(splitNote(c), errorEvent(out.body)...)) // the client may have left: nothing to do
 		return
 	}
 	maps.Copy(w.Header(), out.header)
@@ -109,7 +109,7 @@ func asRefusal(err error) *call.Refusal {
 
 // late writes an answer whose 200 went out with the first ping: a stream goes
 // on, anything else becomes an error event.
-func (h *handler) late(w http.ResponseWriter, rc *http.ResponseController, resp *http.Response) {
+func (h *handler) late(w http.ResponseWriter, rc *http.ResponseController, resp *http.Response, c *call.Call) {
 	if resp.StatusCode < 300 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
 		if err := h.copy(w, rc, resp); err != nil {
 			panic(http.ErrAbortHandler)
@@ -117,7 +117,7 @@ func (h *handler) late(w http.ResponseWriter, rc *http.ResponseController, resp 
 		return
 	}
 	raw, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // what could be read will do
-	_, _ = w.Write(errorEvent(raw))
+	_, _ = w.Write(append(splitNote(c), errorEvent(raw)...))
 }
 
 // copy hands on the body as it comes; a stream is flushed at once.

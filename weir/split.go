@@ -23,12 +23,26 @@ type Split = split.Config
 // context window or all that the input bucket holds.
 func WithSplit(c Split) Option {
 	return func(s *settings) error {
-		if min(int64(c.Above), int64(c.Part), int64(c.Overlap), int64(c.Parallel), int64(c.MaxParts)) < 0 {
-			return fmt.Errorf("bounds of splitting must not be negative: %+v", c)
-		}
 		s.split = c
-		return nil
+		return checkSplit(c)
 	}
+}
+
+func checkSplit(c Split) error {
+	if min(int64(c.Above), int64(c.Part), int64(c.Overlap), int64(c.Parallel), int64(c.MaxParts)) < 0 {
+		return fmt.Errorf("bounds of splitting must not be negative: %+v", c)
+	}
+	return nil
+}
+
+// SetSplit changes what [WithSplit] has set, for requests that come from then
+// on.
+func (g *Gateway) SetSplit(c Split) error {
+	if err := checkSplit(c); err != nil {
+		return err
+	}
+	g.splitter.Configure(c)
+	return nil
 }
 
 // newSplitter wires the room that splits.
@@ -46,6 +60,15 @@ func (g *Gateway) newSplitter(c Split, e *estimate.Room) *split.Room {
 			g.corridor.Account.End(c, status, outcome, reason)
 		},
 	})
+}
+
+// splitNote is a comment for a stream whose header has gone out, perhaps before
+// it was known that the call is split.
+func splitNote(c *call.Call) []byte {
+	if c.Parts == 0 {
+		return nil
+	}
+	return fmt.Appendf(nil, ": weir-split: %d\n\n", c.Parts)
 }
 
 // The context windows of models (Anthropic docs, models overview).

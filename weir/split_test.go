@@ -159,7 +159,7 @@ func TestSplitStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newLodge(t, newAPI(t, sim.Limits{Requests: 1000, InputTokens: 400_000, OutputTokens: 80_000}))
 		_, body := b.split(t.Context(), t, summary(book(600_000), `"stream":true,`), "auto; merge=concat")
-		for _, want := range []string{ping, "/6\n\nevent: ping\n", ": weir-split: 6\n", "event: message_start\n", "event: message_stop\n"} {
+		for _, want := range []string{ping, "/6; eta=", ": weir-split: 6\n", "event: message_start\n", "event: message_stop\n"} {
 			if !strings.Contains(body, want) {
 				t.Errorf("no %q in %.300q … %q", want, body, body[max(0, len(body)-300):])
 			}
@@ -203,10 +203,11 @@ func TestSplitIsCancelled(t *testing.T) {
 	})
 }
 
-// TestSplitFails lets one part fail for good: the answer is that failure.
+// TestSplitFails lets one part fail for good: the answer is that failure. One that
+// is overloaded for a moment, or too long, is asked for again.
 func TestSplitFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		scenario, err := sim.ParseScenario("t.yaml", []byte(`faults: [{kind: "413", requests: [3]}, {kind: overloaded, requests: [2]}]`))
+		scenario, err := sim.ParseScenario("t.yaml", []byte(`faults: [{kind: "413", requests: [3]}, {kind: overloaded, requests: [2]}, {kind: no_credit, requests: [5]}]`))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -36,7 +37,8 @@ type pinger struct {
 	id      string         // of the call, which is the corridor's while it waits
 	lowered string         // what is done to its max_tokens
 	asked   asked          // by whom and for what
-	parts   *call.Progress // nil: it is not split
+	parts   *call.Progress // of a call that may be split
+	began   time.Time
 	timer   *time.Timer
 	started bool
 	stopped bool
@@ -58,7 +60,7 @@ func (p *pinger) watch(c *call.Call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lowered = loweredText(c.MaxTokens, p.g.maxTokens.Cap(c))
-	p.parts = c.Progress
+	p.parts, p.began = c.Progress, time.Now()
 	p.id, p.asked = c.ID, asked{c.Pool, c.Model, c.Tenant, c.Client, p.g.keys.Sure(c)}
 	p.timer = time.AfterFunc(firstPing, p.ping)
 }
@@ -72,6 +74,9 @@ func (p *pinger) ping() {
 	if !p.started {
 		p.started = true
 		h := p.w.Header()
+		if n := p.parts.Parts(); n > 0 {
+			h.Set("Weir-Split", strconv.Itoa(n))
+		}
 		h.Set("Content-Type", "text/event-stream; charset=utf-8")
 		h.Set("Cache-Control", "no-cache")
 		h.Set("Weir-Request-Id", p.id)
@@ -83,15 +88,24 @@ func (p *pinger) ping() {
 	// A client that reads nothing must not hold up its call; one that has left
 	// is noticed elsewhere.
 	_ = p.rc.SetWriteDeadline(time.Now().Add(nextPing))
-	if p.parts != nil {
-		if done, total := p.parts.State(); total > 0 {
-			fmt.Fprintf(p.w, ": weir-split: %d/%d\n\n", done, total)
-		}
-	}
-	_, _ = p.w.Write(pingEvent)
+	_, _ = p.w.Write(append(p.progress(), pingEvent...))
 	_ = p.rc.Flush()
 	_ = p.rc.SetWriteDeadline(time.Time{})
 	p.timer.Reset(nextPing)
+}
+
+// progress is a comment on how many parts of a call are answered, or nothing.
+func (p *pinger) progress() []byte {
+	done, total := p.parts.State()
+	if total == 0 {
+		return nil
+	}
+	line := fmt.Appendf(nil, ": weir-split: %d/%d", done, total)
+	if done > 0 { // as fast as so far
+		left := time.Since(p.began) * time.Duration(total-done) / time.Duration(done)
+		line = fmt.Appendf(line, "; eta=%s", left.Round(time.Second))
+	}
+	return append(line, "\n\n"...)
 }
 
 // stop ends the pings and gives the response back. It reports whether a header

@@ -39,6 +39,7 @@ import (
 	"github.com/weir-gateway/weir/internal/limits"
 	"github.com/weir-gateway/weir/internal/quota"
 	"github.com/weir-gateway/weir/internal/shape"
+	"github.com/weir-gateway/weir/internal/split"
 	"github.com/weir-gateway/weir/internal/upstream"
 )
 
@@ -63,6 +64,7 @@ type Gateway struct {
 	prompt    promptTally
 	maxTokens shape.MaxTokens
 	ladder    ladder
+	splitter  *split.Room
 	cache     *cache.Room      // nil: none
 	collector *batch.Collector // nil: none
 	batches   *batch.Store     // nil: none
@@ -143,7 +145,8 @@ func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.O
 		Money:    g.money,
 		Ladder:   &g.ladder,
 	}
-	f.Split = g.newSplitter(s.split, estimator)
+	g.splitter = g.newSplitter(s.split, estimator)
+	f.Split = g.splitter
 	if g.cache != nil {
 		f.Cache = g.cache
 	}

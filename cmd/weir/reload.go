@@ -152,7 +152,7 @@ func (r *reloader) setClients(list []weir.Client) error {
 
 // apply takes over what can change while the gateway runs: the keys, the
 // clients, the prices, the budgets, the bounds of the cache, whom to warn when, the
-// policy of max_tokens, and the ladder.
+// policy of max_tokens, what is split, and the ladder.
 func (r *reloader) apply(next config.Config) error {
 	if next.Listen != r.now.Listen || next.Admin != r.now.Admin || next.Upstream != r.now.Upstream {
 		r.log.Warn("a new address takes effect at the next start")
@@ -189,7 +189,7 @@ func (r *reloader) apply(next config.Config) error {
 			return err
 		}
 	}
-	return errors.Join(r.gateway.SetBudgets(budgetsOf(next)), r.gateway.SetMaxTokens(maxTokensOf(next)), r.gateway.SetWarnings(warningsOf(next)), r.notifier.Configure(next.Alerts.Every.D(), hooks))
+	return errors.Join(r.gateway.SetBudgets(budgetsOf(next)), r.gateway.SetSplit(splitOf(next)), r.gateway.SetMaxTokens(maxTokensOf(next)), r.gateway.SetWarnings(warningsOf(next)), r.notifier.Configure(next.Alerts.Every.D(), hooks))
 }
 
 // resolveKeys reads the secrets of all keys and reports every fault.

@@ -169,7 +169,7 @@ func splitOf(c config.Config) weir.Split {
 	merge, _ := call.ParseMerge(c.Split.Merge)
 	return weir.Split{
 		Merge: merge, Above: call.Tokens(c.Split.Above), Part: call.Tokens(c.Split.Part), Overlap: call.Tokens(c.Split.Overlap),
-		Parallel: c.Split.Parallel, MaxParts: c.Split.MaxParts,
+		Batch: c.Split.Class == "batch", Parallel: c.Split.Parallel, MaxParts: c.Split.MaxParts,
 	}
 }
 

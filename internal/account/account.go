@@ -63,7 +63,7 @@ func (r *Room) event(c *call.Call, status int, outcome, reason string) call.Even
 	return call.Event{
 		ID: c.ID, At: now, Endpoint: c.Endpoint, Model: c.Model, Tenant: c.Tenant, Class: c.Class,
 		Stream: c.Stream, Status: status, Outcome: outcome, Reason: reason, Waited: c.Waited,
-		Took: now.Sub(c.Received), Attempts: c.Attempts, Hedges: c.Hedges, Estimate: c.Estimate,
+		Took: now.Sub(c.Received), Attempts: c.Attempts, Parts: c.Parts, Hedges: c.Hedges, Estimate: c.Estimate,
 		Story: c.Story, Degraded: c.Degraded, TraceParent: c.TraceParent,
 		Client: c.Client, Cached: c.Cached, Prompt: c.Prompt, Usage: c.Lost,
 	}

@@ -37,6 +37,7 @@ func (r *Room) Part(c *call.Call, body []byte) (*call.Call, error) {
 	p.Body, p.Stream, p.Content = body, false, call.Content{}
 	p.Header = c.Header.Clone()
 	p.Header.Set("Accept-Encoding", "identity") // it is read here
+	p.Header.Del("Idempotency-Key")             // of another request
 	_, err := r.parse(p)
 	return p, err
 }

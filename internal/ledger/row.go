@@ -52,8 +52,12 @@ type Row struct {
 }
 
 // rowsOf turns a finished call into rows. A call that was never sent has none,
-// but for one that was answered out of the cache.
+// but for one that was answered out of the cache; nor has one that was split,
+// whose parts have theirs.
 func rowsOf(e call.Event) []Row {
+	if e.Parts > 0 {
+		return nil
+	}
 	blank := Row{
 		Call: e.ID, At: e.At.Add(-e.Took).UTC(), Tenant: e.Tenant, Client: e.Client, Model: e.Model,
 		Class: e.Class.String(), Stream: e.Stream, Cached: cachedOf(e),

@@ -14,29 +14,30 @@ import (
 	"github.com/weir-gateway/weir/call"
 )
 
-// answered is the message that came for a part.
+// answered is the message that came for a unit.
 type answered struct {
-	call *call.Call
-	body []byte
-	text string // of its text blocks
+	call   *call.Call
+	header http.Header
+	body   []byte
+	text   string // of its text blocks
 }
 
-// askAll sends requests as calls of their own, a bounded number at once, and
+// askAll sends units as calls of their own, a bounded number at once, and
 // returns their answers in order. If one of them has no answer, the others are
 // cancelled, and what came in its place is returned.
-func (j *job) askAll(ctx context.Context, bodies [][]byte) ([]answered, *http.Response, error) {
+func (j *job) askAll(ctx context.Context, units []unit) ([][]answered, *http.Response, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var (
-		out    = make([]answered, len(bodies))
-		places = make(chan struct{}, j.room.cfg.Parallel)
-		parts  sync.WaitGroup
+		out    = make([][]answered, len(units))
+		places = make(chan struct{}, j.cfg.Parallel)
+		under  sync.WaitGroup
 		mu     sync.Mutex // guards failed and first
 		failed *http.Response
 		first  error
 	)
-	j.call.Progress.Expect(len(bodies))
-	for i, body := range bodies {
+	j.call.Progress.Expect(len(units))
+	for i, u := range units {
 		select {
 		case places <- struct{}{}:
 		case <-ctx.Done():
@@ -44,12 +45,11 @@ func (j *job) askAll(ctx context.Context, bodies [][]byte) ([]answered, *http.Re
 		if ctx.Err() != nil {
 			break
 		}
-		parts.Go(func() {
+		under.Go(func() {
 			defer func() { <-places }()
 			var resp *http.Response
 			var err error
-			if out[i], resp, err = j.askOne(ctx, body); resp == nil && err == nil {
-				j.call.Progress.Done()
+			if out[i], resp, err = j.askUnit(ctx, u, maxHalvings); resp == nil && err == nil {
 				return
 			}
 			mu.Lock()
@@ -60,18 +60,52 @@ func (j *job) askAll(ctx context.Context, bodies [][]byte) ([]answered, *http.Re
 			cancel()
 		})
 	}
-	parts.Wait()
+	under.Wait()
 	if failed == nil && first == nil && ctx.Err() != nil {
 		first = &call.Refusal{Reason: call.ClientGone, Cause: context.Cause(ctx)}
 	}
 	return out, failed, first
 }
 
-// askOne asks about one part. An answer that is none is returned as it came.
+// maxHalvings is how often a part is cut in two that the upstream still finds
+// too long.
+const maxHalvings = 4
+
+// askUnit asks about one unit, in halves if it is too long for the upstream.
+func (j *job) askUnit(ctx context.Context, u unit, halvings int) ([]answered, *http.Response, error) {
+	one, resp, err := j.askOne(ctx, j.body(u))
+	if halvings > 0 && err == nil && refusedAsTooLong(resp) {
+		if list := j.halves(u); list != nil {
+			return j.askHalves(ctx, list, halvings-1)
+		}
+	}
+	if resp != nil || err != nil {
+		return nil, resp, err
+	}
+	j.call.Progress.Done()
+	return []answered{one}, nil, nil
+}
+
+func (j *job) askHalves(ctx context.Context, list []unit, halvings int) (out []answered, resp *http.Response, err error) {
+	j.call.Progress.Expect(len(list) - 1)
+	for _, u := range list {
+		more, resp, err := j.askUnit(ctx, u, halvings)
+		if resp != nil || err != nil {
+			return nil, resp, err
+		}
+		out = append(out, more...)
+	}
+	return out, nil, nil
+}
+
+// askOne asks one request. An answer that is none is returned as it came.
 func (j *job) askOne(ctx context.Context, body []byte) (answered, *http.Response, error) {
 	c, err := j.room.house.Part(j.call, body)
 	if err != nil {
 		return answered{}, nil, fmt.Errorf("split: %w", err)
+	}
+	if j.cfg.Batch {
+		c.Class = call.Batch
 	}
 	resp, err := j.ask(ctx, c)
 	if err != nil {
@@ -95,7 +129,7 @@ func (j *job) askOne(ctx context.Context, body []byte) (answered, *http.Response
 	for _, b := range doc.Content {
 		text.WriteString(b.Text)
 	}
-	return answered{c, raw, text.String()}, nil, nil
+	return answered{c, resp.Header, raw, text.String()}, nil, nil
 }
 
 // book books a part that was refused. Its place in the books is its own, as is
@@ -109,77 +143,4 @@ func (r *Room) book(c *call.Call, err error) {
 		outcome, status = "client_gone", 499
 	}
 	r.house.End(c, status, outcome, reason.String())
-}
-
-// partNote tells the model that it sees a part.
-func partNote(lang string, n, of int) string {
-	if lang == "zh" {
-		return fmt.Sprintf("（全文过长，以下是第 %d 部分，共 %d 部分。请只针对这一部分作答。）\n\n", n, of)
-	}
-	return fmt.Sprintf("(The text is too long for one request. This is part %d of %d: answer for this part alone.)\n\n", n, of)
-}
-
-// reduceNote tells the model what it sees in place of the text.
-func reduceNote(lang string, n int) string {
-	if lang == "zh" {
-		return fmt.Sprintf("（全文过长，已分为 %d 部分分别作答。下面依次是各部分的答复，请据此对全文给出一个完整的答复。）\n\n", n)
-	}
-	return fmt.Sprintf("(The text is too long for one request, so that each of %d parts of it was answered alone. These are the answers in order: make one answer for the whole text of them.)\n\n", n)
-}
-
-// reduce asks for one answer in the place of many, in several steps if they are
-// too long for one.
-func (j *job) reduce(ctx context.Context, m *merged) (*http.Response, error) {
-	for len(m.answers) > 1 {
-		groups := j.groups(m.answers)
-		if len(groups) == len(m.answers) {
-			m.concat() // each is too long to be put beside another
-			return nil, nil
-		}
-		var bodies [][]byte
-		var alone []int // groups of one need no step
-		for i, g := range groups {
-			if len(g) == 1 {
-				alone = append(alone, i)
-				continue
-			}
-			var text strings.Builder
-			for n, a := range g {
-				fmt.Fprintf(&text, "[%d]\n%s\n\n", n+1, a.text)
-			}
-			req := j.request
-			bodies = append(bodies, req.with(req.head+reduceNote(j.call.Lang, len(g))+text.String()+req.tail))
-		}
-		answers, failed, err := j.askAll(ctx, bodies)
-		if failed != nil || err != nil {
-			return failed, err
-		}
-		for _, g := range groups {
-			if len(g) > 1 {
-				m.spent = append(m.spent, g...)
-			}
-		}
-		for _, i := range alone {
-			at := min(i, len(answers))
-			answers = append(answers[:at], append([]answered{groups[i][0]}, answers[at:]...)...)
-		}
-		m.answers = answers
-	}
-	return nil, nil
-}
-
-// groups puts answers that follow each other together as far as a part may
-// reach.
-func (j *job) groups(list []answered) (groups [][]answered) {
-	var sum call.Tokens
-	for i, a := range list {
-		n := j.room.house.Text(j.call, a.text)
-		if i == 0 || sum+n > j.size {
-			groups, sum = append(groups, nil), 0
-		}
-		sum += n
-		last := len(groups) - 1
-		groups[last] = append(groups[last], a)
-	}
-	return groups
 }

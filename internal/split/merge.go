@@ -18,95 +18,150 @@ import (
 // merged is what becomes one answer: those whose contents follow each other in
 // it, and those that only cost something.
 type merged struct {
+	how     call.Merge
 	answers []answered
 	spent   []answered
-	text    string // in place of the contents, if joined
-	joined  bool
 }
 
-// concat makes one text of the answers.
-func (m *merged) concat() {
-	texts := make([]string, len(m.answers))
-	for i, a := range m.answers {
-		texts[i] = a.text
+// give settles for the answers as they are: one text after the other, or each a
+// block of its own where programs read them.
+func (m *merged) give(format bool) {
+	if m.how = call.MergeConcat; format {
+		m.how = call.MergeList
 	}
-	m.text, m.joined = strings.Join(texts, "\n\n"), true
 }
 
 func (m *merged) all() []answered { return append(m.spent[:len(m.spent):len(m.spent)], m.answers...) }
 
-func (m *merged) attempts() (n int) {
+// tell sets what the door says of the whole call: what is true of all that was
+// asked, and of the last answer.
+func (m *merged) tell(c *call.Call, took time.Duration) {
+	c.Attempts, c.Waited, c.Cached = 0, 0, call.CacheHit
 	for _, a := range m.all() {
-		n += a.call.Attempts
+		c.Attempts += a.call.Attempts
+		c.Waited += a.call.Waited
+		if a.call.Cached != call.CacheHit {
+			c.Cached = a.call.Cached
+		}
+		for _, rung := range a.call.Degraded.Rungs() {
+			c.Degrade(call.RungKind(rung))
+		}
+		c.Headroom, c.Payer = a.call.Headroom, a.call.Payer
+		c.MaxTokens, c.MaxTokensAsked = a.call.MaxTokens, a.call.MaxTokensAsked
 	}
-	return n
+	c.Waited = min(c.Waited, took)
 }
 
-// waited is how long the parts waited to be sent, together.
-func (m *merged) waited() (d time.Duration) {
-	for _, a := range m.all() {
-		d += a.call.Waited
-	}
-	return d
+// ownEnd is the reason for which an answer stops that is whole.
+const ownEnd = "end_turn"
+
+// reply is what is looked at of an answer.
+type reply struct {
+	ID           string `json:"id"`
+	Content      []json.RawMessage
+	Usage        any
+	StopReason   json.RawMessage `json:"stop_reason"`
+	StopSequence json.RawMessage `json:"stop_sequence"`
+}
+
+// stops reports whether an answer came to an end that is not its own.
+func (r *reply) stops() bool {
+	return len(r.StopReason) > 0 && string(r.StopReason) != `"`+ownEnd+`"`
 }
 
 // message is the one answer: the last part's, with the contents and the usage of
 // all. It has stopped for the reason of the first part that did not come to an
 // end of its own.
 func (m *merged) message() ([]byte, error) {
-	out := m.answers[len(m.answers)-1].body
-	content, err := m.content()
-	if err != nil {
-		return nil, err
-	}
-	stop := []byte(`"end_turn"`)
-	var usage any
+	var (
+		usage   any
+		content = []json.RawMessage{}
+		parts   []part
+		stop    reply
+	)
 	for i, a := range m.all() {
-		u, err := message.Get(a.body, "usage")
-		if err != nil {
-			return nil, err
+		var one reply
+		if err := json.Unmarshal(a.body, &one); err != nil {
+			return nil, fmt.Errorf("answer to a part: %w", err)
 		}
-		var one any
-		if json.Unmarshal(u, &one) == nil {
-			usage = sum(usage, one)
+		usage = sum(usage, one.Usage)
+		if i < len(m.spent) {
+			continue
 		}
-		reason, err := message.Get(a.body, "stop_reason")
-		if err == nil && reason != nil && i >= len(m.spent) && string(stop) == `"end_turn"` {
-			stop = reason
+		if stop.StopReason == nil || one.stops() && !stop.stops() {
+			stop = one
 		}
+		blocks := uncited(one.Content)
+		content = append(content, blocks...)
+		parts = append(parts, part{ID: a.call.ID, Blocks: len(blocks), Stop: one.StopReason})
 	}
-	total, err := json.Marshal(usage)
-	if err != nil {
-		return nil, err
+	members := []member{
+		{"stop_sequence", orNull(stop.StopSequence)}, {"stop_reason", orNull(stop.StopReason)}, {"usage", usage}, {"content", content},
 	}
-	for _, set := range []struct {
-		name  string
-		value []byte
-	}{{"content", content}, {"usage", total}, {"stop_reason", stop}} {
-		if out, err = message.Set(out, set.name, set.value); err != nil {
-			return nil, err
-		}
+	switch m.how {
+	case call.MergeConcat:
+		members[3].value = []map[string]string{{"type": "text", "text": m.text()}}
+	case call.MergeList:
+		members = append(members, member{"weir", map[string]any{"parts": parts}})
 	}
-	return out, nil
+	return set(m.answers[len(m.answers)-1].body, members)
 }
 
-func (m *merged) content() ([]byte, error) {
-	if m.joined {
-		return json.Marshal([]map[string]string{{"type": "text", "text": m.text}})
-	}
-	all := []json.RawMessage{}
-	for _, a := range m.answers {
-		raw, err := message.Get(a.body, "content")
+// part says of an answer that stands in a list which blocks are its own, and by
+// which weir-request-id it was asked for.
+type part struct {
+	ID     string          `json:"request_id"`
+	Blocks int             `json:"blocks"`
+	Stop   json.RawMessage `json:"stop_reason"`
+}
+
+type member struct {
+	name  string
+	value any
+}
+
+// set gives an object other members.
+func set(object []byte, members []member) ([]byte, error) {
+	for _, m := range members {
+		raw, err := json.Marshal(m.value)
 		if err != nil {
 			return nil, err
 		}
-		var blocks []json.RawMessage
-		if err := json.Unmarshal(raw, &blocks); err != nil {
-			return nil, fmt.Errorf("content of an answer: %w", err)
+		if object, err = message.Set(object, m.name, raw); err != nil {
+			return nil, err
 		}
-		all = append(all, blocks...)
 	}
-	return json.Marshal(all)
+	return object, nil
+}
+
+func orNull(raw json.RawMessage) json.RawMessage {
+	if len(raw) == 0 {
+		return json.RawMessage("null")
+	}
+	return raw
+}
+
+// text is one text of the answers.
+func (m *merged) text() string {
+	texts := make([]string, len(m.answers))
+	for i, a := range m.answers {
+		texts[i] = a.text
+	}
+	return strings.Join(texts, "\n\n")
+}
+
+// uncited takes the citations out of blocks: their places are those in a part,
+// not in the text that the caller knows.
+func uncited(blocks []json.RawMessage) []json.RawMessage {
+	for i, b := range blocks {
+		if cited, err := message.Get(b, "citations"); err != nil || cited == nil {
+			continue
+		}
+		if plain, err := message.Set(b, "citations", []byte("null")); err == nil {
+			blocks[i] = plain
+		}
+	}
+	return blocks
 }
 
 // sum adds the numbers of two usages, whatever they are called. Of what is no
@@ -132,14 +187,17 @@ func sum(a, b any) any {
 	return b
 }
 
-// respond makes the answer for the client: JSON, or the stream that yields it.
+// respond makes the answer for the client, with the headers of the last part's:
+// JSON, or the stream that yields it.
 // A stream whose header went out with a ping says in a comment that it was split.
 func (j *job) respond(m *merged) (*http.Response, error) {
 	body, err := m.message()
 	if err != nil {
 		return nil, &call.Refusal{Reason: call.InternalFailure, Cause: fmt.Errorf("merge: %w", err)}
 	}
-	h := http.Header{"Content-Type": {"application/json"}}
+	h := m.answers[len(m.answers)-1].header.Clone()
+	h.Del("Content-Encoding")
+	h.Set("Content-Type", "application/json")
 	size := int64(len(body))
 	if j.call.Stream {
 		events, err := message.Events(body)
@@ -150,7 +208,8 @@ func (j *job) respond(m *merged) (*http.Response, error) {
 		for _, e := range events {
 			body = sse.Append(body, e.Name, e.Data)
 		}
-		h = http.Header{"Content-Type": {"text/event-stream; charset=utf-8"}, "Cache-Control": {"no-cache"}}
+		h.Set("Content-Type", "text/event-stream; charset=utf-8")
+		h.Set("Cache-Control", "no-cache")
 		size = -1
 	}
 	end := func(status int, outcome string) { j.room.house.End(j.call, status, outcome, "") }

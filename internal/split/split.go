@@ -1,7 +1,7 @@
 // Package split answers a request that is too long to be sent as it is: it cuts
-// the longest text of the request into parts, asks about each of them, and makes
-// one answer of their answers. It does so only for callers who want it, and
-// never where tools are in use.
+// the longest texts of the request into parts, asks about each of them, and
+// makes one answer of their answers. It does so only for callers who want it,
+// and never where tools are in use.
 package split
 
 import (
@@ -9,10 +9,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
+	"sync/atomic"
 
 	"github.com/weir-gateway/weir/call"
-	"github.com/weir-gateway/weir/internal/textsplit"
 )
 
 // Config says what is too long, and what becomes of it. The zero Config splits
@@ -22,6 +21,7 @@ type Config struct {
 	Part     call.Tokens // size of a part's text at most; 0: what the window and the bucket allow
 	Overlap  call.Tokens // of two parts
 	Merge    call.Merge  // for callers that do not say; MergeAsConfigured: reduce
+	Batch    bool        // parts wait in class batch, whatever the caller's is
 	Parallel int         // parts of a request that are under way at once; 0: 8
 	MaxParts int         // more are refused; 0: 1000
 }
@@ -44,18 +44,26 @@ type House struct {
 
 // Room splits calls. It is safe for concurrent use.
 type Room struct {
-	cfg   Config
 	house House
+	cfg   atomic.Pointer[Config] // never changed
+	cuts  memory
 }
 
 // New returns the room.
 func New(cfg Config, h House) *Room {
+	r := &Room{house: h}
+	r.Configure(cfg)
+	return r
+}
+
+// Configure changes the configuration, for calls that come from then on.
+func (r *Room) Configure(cfg Config) {
 	if cfg.Merge == call.MergeAsConfigured {
 		cfg.Merge = call.MergeReduce
 	}
 	cfg.Parallel = cmp.Or(cfg.Parallel, DefaultParallel)
 	cfg.MaxParts = cmp.Or(cfg.MaxParts, DefaultMaxParts)
-	return &Room{cfg: cfg, house: h}
+	r.cfg.Store(&cfg)
 }
 
 type asker = func(context.Context, *call.Call) (*http.Response, error)
@@ -66,21 +74,33 @@ const maxResplits = 3
 
 // Answer asks, or answers c in parts where it is too long.
 func (r *Room) Answer(ctx context.Context, c *call.Call, ask asker) (*http.Response, error) {
-	req, ok := read(c.Body)
-	if !ok {
-		return ask(ctx, c)
+	req, why := read(c.Body)
+	j := &job{room: r, cfg: r.cfg.Load(), call: c, ask: ask, request: req, whole: r.house.Input(c)}
+	bucket := r.house.Bucket(c)
+	long := j.tooLong(bucket)
+	if long && why == nothing {
+		why = j.choose(bucket)
 	}
-	whole, bucket := r.house.Input(c), r.house.Bucket(c)
-	if !r.tooLong(c, whole, bucket) {
+	if !long || why != nothing {
 		twin := c.Clone()
 		resp, err := ask(ctx, c)
-		if bucket = tooLarge(err); bucket == 0 {
+		limit := tooLarge(err)
+		if limit == 0 && !refusedAsTooLong(resp) {
 			return resp, err
 		}
-		c.Body = twin.Body // shape may have edited it
+		bucket = cmp.Or(limit, bucket)
+		if why == nothing {
+			why = j.choose(bucket)
+		}
+		if why != nothing {
+			return j.explain(resp, err, why)
+		}
+		if resp != nil {
+			resp.Body.Close()
+		}
+		*c = *twin // as it came
 	}
 	for range maxResplits {
-		j := &job{room: r, call: c, ask: ask, request: req, size: r.size(c, whole, bucket, req)}
 		resp, err := j.answer(ctx)
 		if resp != nil && resp.StatusCode != http.StatusOK {
 			r.house.End(c, resp.StatusCode, "upstream_error", "part_failed")
@@ -90,8 +110,11 @@ func (r *Room) Answer(ctx context.Context, c *call.Call, ask asker) (*http.Respo
 			return resp, err
 		}
 		bucket = limit
+		if why := j.choose(bucket); why != nothing {
+			return j.explain(resp, err, why)
+		}
 	}
-	return nil, &call.Refusal{Reason: call.TooLarge, Limiter: call.InputTokens, Need: whole, Limit: bucket}
+	return nil, &call.Refusal{Reason: call.TooLarge, Limiter: call.InputTokens, Need: j.whole, Limit: bucket}
 }
 
 // tooLarge is what the bucket holds that was too small for a call, or 0.
@@ -100,78 +123,4 @@ func tooLarge(err error) call.Tokens {
 		return no.Limit
 	}
 	return 0
-}
-
-func (r *Room) tooLong(c *call.Call, input, bucket call.Tokens) bool {
-	return input > r.house.Window(c.Model)-c.MaxTokens ||
-		bucket > 0 && input > bucket || r.cfg.Above > 0 && input > r.cfg.Above
-}
-
-// A part is smaller than what there is room for. The window may be exceeded by
-// no token, and estimates are off by a fifth before anything is learned; a
-// bucket that is asked for all it has waits until it is full, which it never
-// quite is while others draw on it.
-const (
-	shareOfWindow = 0.75
-	shareOfBucket = 0.30
-	smallestPart  = 200
-)
-
-// size is how many tokens of the text a part of c may have.
-func (r *Room) size(c *call.Call, whole, bucket call.Tokens, req *request) call.Tokens {
-	rest := max(0, whole-r.house.Text(c, req.text)) // what each part has besides
-	size := call.Tokens(float64(r.house.Window(c.Model)-c.MaxTokens)*shareOfWindow) - rest
-	if bucket > 0 {
-		size = min(size, call.Tokens(float64(bucket)*shareOfBucket)-rest)
-	}
-	if r.cfg.Above > 0 {
-		size = min(size, r.cfg.Above-rest)
-	}
-	if r.cfg.Part > 0 {
-		size = min(size, r.cfg.Part)
-	}
-	return max(size, smallestPart)
-}
-
-// job is one request that is answered in parts.
-type job struct {
-	room    *Room
-	call    *call.Call
-	ask     asker
-	request *request
-	size    call.Tokens // of a part's text
-}
-
-// answer asks about all parts and merges what comes.
-func (j *job) answer(ctx context.Context) (*http.Response, error) {
-	cost := func(piece string) call.Tokens { return j.room.house.Text(j.call, piece) }
-	req := j.request
-	bounds := textsplit.Bounds{Part: j.size, Overlap: j.room.cfg.Overlap}
-	parts := textsplit.Split(req.text[len(req.head):len(req.text)-len(req.tail)], bounds, cost)
-	if len(parts) > j.room.cfg.MaxParts {
-		return nil, &call.Refusal{Reason: call.TooLarge, Limiter: call.InputTokens, Need: cost(req.text), Limit: j.size * call.Tokens(j.room.cfg.MaxParts)}
-	}
-	j.call.Parts = len(parts)
-	bodies := make([][]byte, len(parts))
-	long := req.text[len(req.head) : len(req.text)-len(req.tail)]
-	for i, p := range parts {
-		bodies[i] = req.with(req.head + partNote(j.call.Lang, i+1, len(parts)) + long[p.From:p.To] + req.tail)
-	}
-	began := time.Now()
-	answers, failed, err := j.askAll(ctx, bodies)
-	if failed != nil || err != nil {
-		return failed, err
-	}
-	m := merged{answers: answers}
-	switch cmp.Or(j.call.Split.Merge, j.room.cfg.Merge) {
-	case call.MergeReduce:
-		failed, err = j.reduce(ctx, &m)
-	case call.MergeConcat:
-		m.concat()
-	}
-	if failed != nil || err != nil {
-		return failed, err
-	}
-	j.call.Attempts, j.call.Waited = m.attempts(), min(m.waited(), time.Since(began))
-	return j.respond(&m)
 }

@@ -93,6 +93,9 @@ func idOf(r *call.Refusal) string {
 	case call.TimedOut, call.UpstreamDown:
 		return waitID(r)
 	case call.TooLarge:
+		if r.Detail != "" {
+			return "request_cannot_be_split"
+		}
 		if r.Limit <= 0 {
 			return "request_exceeds_unknown_quota"
 		}

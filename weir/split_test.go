@@ -207,7 +207,7 @@ func TestSplitIsCancelled(t *testing.T) {
 // is overloaded for a moment, or too long, is asked for again.
 func TestSplitFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		scenario, err := sim.ParseScenario("t.yaml", []byte(`faults: [{kind: "413", requests: [3]}, {kind: overloaded, requests: [2]}, {kind: no_credit, requests: [5]}]`))
+		scenario, err := sim.ParseScenario("t.yaml", []byte(`faults: [{kind: "413", requests: [3]}, {kind: overloaded, requests: [2]}, {kind: "400", requests: [5]}]`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +217,7 @@ func TestSplitFails(t *testing.T) {
 		}
 		b := newLodge(t, api)
 		resp, body := b.split(t.Context(), t, summary(book(600_000), ""), "auto")
-		if resp.StatusCode != 413 || resp.Header.Get("Weir-Split") == "" {
+		if resp.StatusCode != 400 || resp.Header.Get("Weir-Split") == "" {
 			t.Errorf("%d %.300s", resp.StatusCode, body)
 		}
 	})

@@ -37,7 +37,7 @@ func Split(text string, b Bounds, cost Cost) []Part {
 	b.Part = max(b.Part, 1)
 	b.Overlap = min(b.Overlap, b.Part/2)
 	s := splitter{raw: text, text: valid(text), bounds: b, cost: cost, guess: firstGuess}
-	s.fences = fences(s.text)
+	s.solids = solids(s.text)
 	var parts []Part
 	for from, seam := 0, 0; seam < len(text); {
 		p := s.part(from, seam)
@@ -73,7 +73,7 @@ type splitter struct {
 	text   string // the same, in valid UTF-8
 	bounds Bounds
 	cost   Cost
-	fences []fence
+	solids []solid
 	guess  float64 // bytes per unit of cost, in the latest piece
 }
 

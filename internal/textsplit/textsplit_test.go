@@ -2,6 +2,7 @@ package textsplit_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -113,7 +114,7 @@ func check(t *testing.T, text string, b textsplit.Bounds, cost textsplit.Cost) {
 }
 
 func FuzzSplit(f *testing.F) {
-	for _, s := range []string{"", "a", "# A\n\nb. c\n```\nx\n```\n", "\xff\xfe\xe2\x80", "‼\u200d😀 🇩🇪🇫🇷🇪", "e\u0301\u0301\r\n\r\n", "각ᄀ각"} {
+	for _, s := range []string{"", "a", "# A\n\nb. c\n```\nx\n```\n", "---\na\n---\n|x|\n|y|\nb\n==\n- c\n", "<p>a</p><pre>\n\n</pre><p b='>c</p><", "no-\nt\n\n 12\n\fp", "क्षत्रक\u200dष\r\n\u0600\u0661", "\xff\xfe\xe2\x80", "‼\u200d😀 🇩🇪🇫🇷🇪", "e\u0301\u0301\r\n\r\n", "각ᄀ각"} {
 		f.Add(s, int64(3), int64(1))
 		f.Add(strings.Repeat(s, 9), int64(20), int64(9))
 	}
@@ -187,9 +188,34 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// TestLinear counts the bytes that are weighed of long texts, which
+// are most of the work: each a few times.
+func TestLinear(t *testing.T) {
+	const n = 2 << 20
+	for name, text := range map[string]string{
+		"one-word": strings.Repeat("x", 5*n), "one-line": strings.Repeat("夜里河水涨了", n/18), "fence": "```\n" + strings.Repeat("x\n", n/2) + "```\n",
+		"table": strings.Repeat("| a | b |\n", n/10), "tags": strings.Repeat("<p", n/2), "pre": strings.Repeat("<pre>\n", n/6),
+	} {
+		t.Run(name, func(t *testing.T) {
+			weighed := 0
+			parts := textsplit.Split(text, textsplit.Bounds{Part: 1000, Overlap: 50}, func(s string) call.Tokens {
+				weighed += len(s)
+				return call.Tokens(len(s)+3) / 4
+			})
+			if times := weighed / len(text); times > 8 || len(parts) < len(text)/4500 {
+				t.Errorf("%d parts; every byte was weighed %d times", len(parts), times)
+			}
+		})
+	}
+}
+
 func BenchmarkBook(b *testing.B) {
+	texts := map[string]string{"line": strings.Repeat("x", 10<<20)}
 	for _, name := range []string{"English", "Chinese"} {
-		text := write(rand.New(rand.NewPCG(1, 1)), languages[name], 400_000)
+		texts[name] = write(rand.New(rand.NewPCG(1, 1)), languages[name], 400_000)
+	}
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		text := texts[name]
 		cost := func(s string) call.Tokens { return call.Tokens(len(s)+3) / 4 }
 		b.Run(fmt.Sprintf("%s-%dM", name, cost(text)/1e6), func(b *testing.B) {
 			b.SetBytes(int64(len(text)))

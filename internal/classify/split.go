@@ -34,7 +34,7 @@ func splitWish(text string) (w call.SplitWish, err error) {
 func (r *Room) Part(c *call.Call, body []byte) (*call.Call, error) {
 	p := c.Clone()
 	p.ID, p.Seq, p.Received = requestID(), r.seq.Add(1), time.Now()
-	p.Body, p.Stream, p.Content = body, false, call.Content{}
+	p.Body, p.Stream, p.Content, p.Parts = body, false, call.Content{}, 0
 	p.Header = c.Header.Clone()
 	p.Header.Set("Accept-Encoding", "identity") // it is read here
 	p.Header.Del("Idempotency-Key")             // of another request

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -27,10 +28,13 @@ func splitCommand(e env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "split FILE",
 		Short: "Cut a long text into parts that a model can take",
-		Long: `Cuts a text at headings and blocks of Markdown, else at paragraphs, sentences and
-words, into parts of at most --tokens by an estimate. Source code, HTML and the
-text of a PDF do as well. Without their overlaps the parts are the text, byte for
-byte. - reads the standard input. Nothing is sent anywhere.`,
+		Long: `Cuts a text into parts of at most --tokens by an estimate: before headings,
+paragraphs, items of lists and elements of HTML, else between sentences, lines or
+words. Tables and fenced code stay whole where they can. It knows Markdown, HTML,
+source code and the text of PDFs (not PDF files: use pdftotext). Without their
+overlaps the parts are the text, byte for byte. - reads the standard input. It
+prints a table of the parts, or with --json the parts themselves, or with --out
+the names of the files that it writes them to. Nothing is sent anywhere.`,
 		Example: "  weir split book.md --tokens 100000 --out parts\n  weir split - --json < book.txt | jq .parts[0].text",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -86,6 +90,8 @@ func splitFile(e env, f splitFlags, name string) error {
 		parts[i] = splitPart{Part: i + 1, Tokens: p.Tokens, Bytes: len(p.Text), Overlap: p.Overlap, Text: p.Text}
 	}
 	switch {
+	case f.asJSON && !utf8.ValidString(text):
+		return hinted{fmt.Errorf("%s has bytes that are no UTF-8, which JSON cannot carry", name), "write the parts with --out, or convert the text first, for example with iconv"}
 	case f.asJSON:
 		return printJSON(e.stdout, map[string]any{"parts": parts})
 	case f.out != "":
@@ -101,15 +107,25 @@ func splitFile(e env, f splitFlags, name string) error {
 
 // readText reads a file, or the standard input for "-".
 func readText(e env, name string) (string, error) {
-	if name == "-" {
-		raw, err := io.ReadAll(e.stdin)
-		return string(raw), err
-	}
-	raw, err := os.ReadFile(name)
+	raw, err := readAll(e, name)
 	if err != nil {
 		return "", usageError{hinted{err, "name a text file, or - for the standard input"}}
 	}
-	return string(raw), nil
+	text := string(raw)
+	switch {
+	case strings.HasPrefix(text, "%PDF-"):
+		return "", hinted{fmt.Errorf("%s is a PDF, not a text", name), "extract its text first, for example with pdftotext"}
+	case strings.Contains(text[:min(len(text), 64<<10)], "\x00"):
+		return "", hinted{fmt.Errorf("%s is not a text in UTF-8", name), "convert it first, for example with iconv -f UTF-16 -t UTF-8"}
+	}
+	return text, nil
+}
+
+func readAll(e env, name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(e.stdin)
+	}
+	return os.ReadFile(name)
 }
 
 // writeParts writes the parts to files that are named after the text's, and

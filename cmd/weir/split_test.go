@@ -56,3 +56,35 @@ func TestSplit(t *testing.T) {
 		t.Errorf("printed %q", table)
 	}
 }
+
+// TestSplitInput gives weir split what it can and cannot read.
+func TestSplitInput(t *testing.T) {
+	for name, tc := range map[string]struct {
+		input string
+		args  []string
+		code  int
+		says  string
+	}{
+		"empty":      {"", []string{"-"}, exitOK, ""},
+		"empty-json": {"", []string{"-", "--json"}, exitOK, ""},
+		"pdf":        {"%PDF-1.7\n\x00", []string{"-"}, exitFailed, "pdftotext"},
+		"utf-16":     {"\xff\xfea\x00b\x00", []string{"-"}, exitFailed, "iconv"},
+		"latin-1":    {"caf\xe9 and more.", []string{"-"}, exitOK, ""},
+		"as-json":    {"caf\xe9 and more.", []string{"-", "--json"}, exitFailed, "--out"},
+		"folder":     {"", []string{t.TempDir()}, exitUsage, "name a text file"},
+		"two-files":  {"", []string{"a", "b"}, exitUsage, "one file"},
+		"overlap":    {"a", []string{"-", "--tokens", "10", "--overlap", "6"}, exitUsage, "half of --tokens"},
+		"both":       {"a", []string{"-", "--json", "--out", "x"}, exitUsage, "exclude each other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out, talk bytes.Buffer
+			e := env{stdin: strings.NewReader(tc.input), stdout: &out, stderr: &talk, getenv: func(string) string { return "" }}
+			if code := run(t.Context(), e, append([]string{"split"}, tc.args...)); code != tc.code || !strings.Contains(talk.String(), tc.says) {
+				t.Errorf("exit %d, want %d: %s", code, tc.code, talk.String())
+			}
+			if tc.says == "" == (out.Len() == 0) {
+				t.Errorf("printed %q", out.String())
+			}
+		})
+	}
+}

@@ -21,6 +21,7 @@ type job struct {
 
 	cut  []text      // those of its texts that are cut, in their order
 	size call.Tokens // of a part's text
+	most call.Tokens // that a part's text may have, by what is known now
 }
 
 func (j *job) tooLong(bucket call.Tokens) bool {
@@ -37,7 +38,8 @@ func (j *job) window() call.Tokens { return j.room.house.Window(j.call.Model) - 
 const (
 	shareOfWindow = 0.75
 	shareOfBucket = 0.30
-	mostOfBucket  = 0.80 // where all parts have much in common
+	mostOfWindow  = 0.90 // of a text that was cut before
+	mostOfBucket  = 0.80 // the same, and where all parts have much in common
 	smallestPart  = 200
 )
 
@@ -69,6 +71,9 @@ func (j *job) choose(bucket call.Tokens) obstacle {
 	}
 	if j.size = room - rest; j.size < smallestPart {
 		return tooMuchElse
+	}
+	if j.most = call.Tokens(float64(j.window())*mostOfWindow) - rest; bucket > 0 {
+		j.most = min(j.most, call.Tokens(float64(bucket)*mostOfBucket)-rest)
 	}
 	if j.cfg.Part > 0 {
 		j.size = min(j.size, j.cfg.Part)

@@ -119,9 +119,6 @@ type cutting struct {
 	cuts [][]textsplit.Part // by text
 }
 
-// slack is how much more tokens a part may have than would be chosen now.
-const slack = 1.3
-
 // recall returns how the texts of j were cut before, or cuts them.
 func (m *memory) recall(j *job) [][]textsplit.Part {
 	key := j.key()
@@ -155,7 +152,7 @@ func (m *memory) recall(j *job) [][]textsplit.Part {
 // key tells apart what is cut, and how.
 func (j *job) key() (sum [sha256.Size]byte) {
 	h := sha256.New()
-	fmt.Fprintln(h, j.call.Model, j.cfg.Part, j.cfg.Overlap)
+	fmt.Fprintln(h, j.call.Model, j.cfg.Above, j.cfg.Part, j.cfg.Overlap)
 	for _, t := range j.cut {
 		_ = binary.Write(h, binary.BigEndian, int64(len(t.long()))) // a hash takes all
 		_, _ = h.Write([]byte(t.long()))
@@ -169,10 +166,9 @@ func (j *job) fit(c cutting) bool {
 	if c.size < j.size/2 {
 		return false
 	}
-	bound := call.Tokens(float64(j.size) * slack)
 	for i, parts := range c.cuts {
 		long := j.cut[i].long()
-		if slices.ContainsFunc(parts, func(p textsplit.Part) bool { return j.cost(long[p.From:p.To]) > bound }) {
+		if slices.ContainsFunc(parts, func(p textsplit.Part) bool { return j.cost(long[p.From:p.To]) > j.most }) {
 			return false
 		}
 	}

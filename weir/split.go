@@ -123,9 +123,9 @@ type TextPart struct {
 }
 
 // SplitText cuts a text into parts of at most so many tokens, by an estimate:
-// at headings and blocks of Markdown, else at paragraphs, sentences, words and,
-// if nothing else helps, between two graphemes. Without their overlaps the parts
-// are the text, byte for byte. It contacts nobody.
+// before headings, paragraphs, items of lists and elements of HTML, else between
+// sentences, lines, words and, if nothing else helps, two graphemes. Without
+// their overlaps the parts are the text, byte for byte. It contacts nobody.
 func SplitText(text string, b SplitBounds) []TextPart {
 	room, c := estimate.New(), &call.Call{Model: b.Model}
 	cost := func(piece string) call.Tokens { return room.Text(c, classify.Weigh(piece)) }

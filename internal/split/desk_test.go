@@ -171,11 +171,12 @@ func (d *desk) pieces(t *testing.T, block int) (out []string) {
 			t.Fatal(err)
 		}
 		b := q.Messages[0].Content[block]
-		said := b.Text + b.Source.Data
+		var said strings.Builder
+		said.WriteString(b.Text + b.Source.Data)
 		for _, inner := range b.Source.Content {
-			said += inner.Text
+			said.WriteString(inner.Text)
 		}
-		_, piece, found := strings.Cut(said, "alone.)\n\n")
+		_, piece, found := strings.Cut(said.String(), "alone.)\n\n")
 		if found {
 			out = append(out, piece)
 		}

@@ -119,15 +119,15 @@ func TestTooLongAfterAll(t *testing.T) {
 	}
 	c := wish(about("", text(long)), call.MergeConcat)
 	m := d.answer(t, split.Config{Parallel: 1}, c, limit)
-	var whole string
+	var whole strings.Builder
 	for _, a := range d.pieces(t, 0) {
 		if len(a) < 1_500 {
-			whole += a
+			whole.WriteString(a)
 		}
 	}
 	done, total := c.Progress.State()
-	if whole != long || done != total || done < 3 || len(m.Content) != 1 {
-		t.Errorf("%d/%d; %d of %d bytes", done, total, len(whole), len(long))
+	if whole.String() != long || done != total || done < 3 || len(m.Content) != 1 {
+		t.Errorf("%d/%d; %d of %d bytes", done, total, len(whole.String()), len(long))
 	}
 	// What stays too long however short it is ends with the upstream's words.
 	resp, err := d.room(split.Config{Parallel: 1}).Answer(t.Context(), wish(about("", text(long)), call.MergeConcat), d.ask(t, func(int, question) (int, string) {

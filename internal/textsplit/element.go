@@ -8,7 +8,7 @@ var blockTags = map[string]bool{
 	"address": true, "article": true, "aside": true, "blockquote": true, "body": true, "dd": true, "details": true, "div": true,
 	"dl": true, "dt": true, "figure": true, "footer": true, "form": true, "h1": true, "h2": true, "h3": true, "h4": true,
 	"h5": true, "h6": true, "header": true, "hr": true, "li": true, "main": true, "nav": true, "ol": true, "p": true, "pre": true,
-	"section": true, "table": true, "tbody": true, "td": false, "tr": true, "ul": true,
+	"section": true, "table": true, "tbody": true, "tr": true, "ul": true,
 }
 
 // blockTag returns the name of the element of HTML that begins a line, if it is

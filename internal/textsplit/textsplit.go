@@ -1,8 +1,8 @@
 // Package textsplit cuts a long text into parts that a model can take one by
-// one: at the headings and blocks of Markdown, else at blank lines, ends of
-// lines, sentences, words, and in the end between any two graphemes. HTML,
-// source code and the text of a PDF have lines and sentences, too, and need no
-// rules of their own.
+// one: before headings, blocks and items of Markdown, elements of HTML and pages
+// of a PDF's text, else at blank lines, ends of lines, sentences, words, and in
+// the end between any two graphemes. What kind of text it is need not be said.
+// Source code is cut by its blank lines and indentation.
 //
 // The parts follow each other without a gap. Each may begin with an overlap, a
 // few whole sentences of the one before.

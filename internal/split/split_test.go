@@ -213,7 +213,7 @@ func TestSameParts(t *testing.T) {
 func TestTooManyParts(t *testing.T) {
 	d := &desk{window: 1_000}
 	_, err := d.room(split.Config{MaxParts: 2}).Answer(t.Context(), wish(about("", text(prose(9_000))), call.MergeConcat), d.ask(t, well))
-	if no, ok := err.(*call.Refusal); !ok || no.Reason != call.TooLarge || len(d.asked) > 0 {
+	if no, ok := err.(*call.Refusal); !ok || no.Reason != call.BodyTooLarge || !strings.Contains(no.Detail, "allows 2") || len(d.asked) > 0 {
 		t.Errorf("%v", err)
 	}
 }

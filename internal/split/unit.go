@@ -70,7 +70,7 @@ func (j *job) units() ([]unit, error) {
 		of += len(parts)
 	}
 	if of > j.cfg.MaxParts {
-		return nil, &call.Refusal{Reason: call.TooLarge, Limiter: call.InputTokens, Need: j.whole, Limit: j.size * call.Tokens(j.cfg.MaxParts)}
+		return nil, &call.Refusal{Reason: call.BodyTooLarge, Detail: tooMany(j.call.Lang, of, j.cfg.MaxParts)}
 	}
 	list := make([]unit, 0, of)
 	for i, parts := range cuts {

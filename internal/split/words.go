@@ -49,6 +49,14 @@ func noConcat(lang string) string {
 	})
 }
 
+// tooMany refuses a text of more parts than the operator allows.
+func tooMany(lang string, parts, most int) string {
+	return fmt.Sprintf(pick(lang, [2]string{
+		"weir-split: the text would make %d parts, and this gateway allows %d (split.max_parts)",
+		"weir-split：文本需要分成 %d 段，而本网关最多允许 %d 段（split.max_parts）",
+	}), parts, most)
+}
+
 // partNote tells the model that it sees a part.
 func partNote(lang string, n, of int) string {
 	return fmt.Sprintf(pick(lang, [2]string{

@@ -10,7 +10,8 @@ import (
 
 // TestRows: each attempt that reached the upstream is a row, with what it used
 // or may have used; a wait that led to nothing is none; what came out of the
-// cache is one of its own kind, and no request.
+// cache is one of its own kind, and no request. What was answered in parts has
+// the rows of its parts.
 func TestRows(t *testing.T) {
 	guess := call.Usage{Input: 50}
 	answered := event(1, "a")
@@ -28,9 +29,11 @@ func TestRows(t *testing.T) {
 	refused.Story, refused.Usage = answered.Story[:1], call.Usage{}
 	hit := event(4, "d")
 	hit.Story, hit.Usage, hit.Cost, hit.Cached, hit.At, hit.Took = nil, call.Usage{}, 0, call.CacheHit, noon.Add(time.Second), time.Second
+	whole := event(5, "e")
+	whole.Parts, whole.Cached = 3, call.CacheHit
 	dir := t.TempDir()
 	l := open(t, dir)
-	for _, e := range []call.Event{answered, left, refused, hit} {
+	for _, e := range []call.Event{answered, left, refused, hit, whole} {
 		l.Event(e)
 	}
 	run(t, l)()
@@ -53,6 +56,7 @@ func TestRows(t *testing.T) {
 		"b": {{1, "unreachable", true, 50, false}},
 		"c": nil,
 		"d": {{0, "hit", true, 0, true}},
+		"e": nil,
 	} {
 		if len(got[tenant]) != len(want) {
 			t.Errorf("%s: %+v, want %+v", tenant, got[tenant], want)

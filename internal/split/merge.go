@@ -57,7 +57,6 @@ const ownEnd = "end_turn"
 
 // reply is what is looked at of an answer.
 type reply struct {
-	ID           string `json:"id"`
 	Content      []json.RawMessage
 	Usage        any
 	StopReason   json.RawMessage `json:"stop_reason"`

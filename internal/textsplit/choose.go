@@ -109,6 +109,8 @@ func (s *splitter) rank(at int, b before, line string) strength {
 	_, inside := s.solidAt(at)
 	indented := line[0] == ' ' || line[0] == '\t'
 	switch {
+	case s.footer(at):
+		return never
 	case isBlank(line), isPageNumber(line):
 		return anyLine
 	case inside && isBlank(b.line):
@@ -143,6 +145,24 @@ func page(b before) strength {
 	}
 	return anyLine
 }
+
+// footer reports whether nothing but the number of a page follows until the
+// page ends.
+func (s *splitter) footer(at int) bool {
+	for range maxFooter {
+		line := s.text[at:lineEnd(s.text, at)]
+		if line == "" || line[0] == '\f' || !isBlank(line) && !isPageNumber(line) {
+			return false
+		}
+		if at += len(line); strings.HasPrefix(s.text[at:], "\f") {
+			return true
+		}
+	}
+	return false
+}
+
+// maxFooter is how many lines a footer has at most, with blank ones.
+const maxFooter = 8
 
 // lineBehind returns the line behind the one at a place.
 func (s *splitter) lineBehind(at int, line string) string {

@@ -148,6 +148,7 @@ func TestWording(t *testing.T) {
 	}{
 		"deadline":  {late, "quota (input tokens per minute) had no room for this request within the 90 seconds it could wait. Try again in about 35 seconds.", "时间（90 秒）内，账号的额度（每分钟输入 token 数）一直没有空余。请在大约 35 秒后再试。"},
 		"too-large": {call.Refusal{Reason: call.TooLarge, Need: 1_200_000, Limit: 30_000}, "about 1,200,000 input tokens, but the account's limit is 30,000 per", "大约需要 1,200,000 个输入 token，而账号的上限是每分钟 30,000 个"},
+		"no-parts":  {call.Refusal{Reason: call.TooLarge, Need: 1_200_000, Limit: 30_000, Detail: "tools"}, "limit of 30,000 per minute. It cannot be split: tools", "超过账号每分钟 30,000 个的上限，而且无法分段：tools"},
 		"no-limit":  {call.Refusal{Reason: call.TooLarge, Need: 5}, "more than the account's whole limit", "账号每分钟的全部额度"},
 		"spend-cap": {call.Refusal{Reason: call.AccountBlocked, Verdict: call.Verdict{Kind: call.SpendCap, Until: december}}, "pauses it until 2026-12-01 00:00 UTC.", "将于 2026 年 12 月 1 日 00:00（UTC）恢复。"},
 		"no-date":   {call.Refusal{Reason: call.AccountBlocked, Verdict: call.Verdict{Kind: call.OwnLimit}}, "paused until somebody lifts it.", "需要有人解除后才能恢复。"},

@@ -2,11 +2,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/weir-gateway/weir/sim"
 )
 
 func TestSplit(t *testing.T) {
@@ -86,5 +91,52 @@ func TestSplitInput(t *testing.T) {
 				t.Errorf("printed %q", out.String())
 			}
 		})
+	}
+}
+
+// TestSplitReloads changes what is split while the gateway runs.
+func TestSplitReloads(t *testing.T) {
+	api, err := sim.New(sim.Config{Limits: sim.Limits{Requests: 1000, InputTokens: 400_000, OutputTokens: 80_000}, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream := httptest.NewServer(api)
+	defer upstream.Close()
+	file := filepath.Join(t.TempDir(), "weir.yaml")
+	write := func(split string) {
+		text := "listen: 127.0.0.1:0\nadmin: 'off'\nupstream: " + upstream.URL + "\nsplit: {" + split + "}\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("")
+	out := make(lines, 100)
+	stop := beside(t.Context(), func(ctx context.Context) error {
+		return serve(ctx, env{nil, out, out, func(string) string { return "" }}, serveFlags{file: file})
+	})
+	defer stop()
+	url := out.after(t, "data plane ")
+	text := strings.Repeat("The river rose in the night. ", 500)
+	for _, want := range []string{"", "4"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v1/messages", strings.NewReader(
+			`{"model":"claude-haiku-4-5","max_tokens":10,"messages":[{"role":"user","content":"`+text+`"}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{"X-Api-Key": "sk-ant-api03-x", "Anthropic-Version": "2023-06-01", "Weir-Split": "auto; merge=concat"} {
+			req.Header.Set(name, value)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("Weir-Split"); got != want || resp.StatusCode != http.StatusOK {
+			t.Errorf("%d, split in %q, want %q", resp.StatusCode, got, want)
+		}
+		if want == "" {
+			write("above: 2000, part: 1000, class: batch")
+			out.await(t, "reloaded")
+		}
 	}
 }

@@ -238,3 +238,34 @@ func TestMarks(t *testing.T) {
 		t.Error("the mark of the system prompt is lost")
 	}
 }
+
+// FuzzRequests splits whatever is JSON: each part is a request that differs from
+// the whole in its texts, stream and marks alone.
+func FuzzRequests(f *testing.F) {
+	long := prose(2_000)
+	for _, body := range []string{
+		string(about(`"stream":true,"cache_control":{"type":"ephemeral"},`, text(long), document(long))), `{"messages":[{"role":"user","content":"` + long + `"}]}`,
+		`{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"content","content":"` + long + `"}}]}],"tools":[]}`,
+		`{"messages":[{"role":"user","content":[{"type":"text","text":"a\n\n` + long + `\n\nb","text":"x"}]}]}`, `{"messages":[{"content":null}]}`, `[]`, ``,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if !json.Valid(body) {
+			return
+		}
+		d, c := &desk{window: 300}, wish(body, call.MergeList)
+		resp, err := d.room(split.Config{}).Answer(t.Context(), c, func(_ context.Context, p *call.Call) (*http.Response, error) {
+			if !json.Valid(p.Body) {
+				t.Errorf("asked %q", p.Body)
+			}
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(message("end_turn", usage, says("x"))))}, nil
+		})
+		if err != nil {
+			return // no room, or too many parts
+		}
+		if raw, err := io.ReadAll(resp.Body); err != nil || !json.Valid(raw) {
+			t.Errorf("answered %q, %v", raw, err)
+		}
+	})
+}

@@ -242,7 +242,7 @@ func TestMarks(t *testing.T) {
 // FuzzRequests splits whatever is JSON: each part is a request that differs from
 // the whole in its texts, stream and marks alone.
 func FuzzRequests(f *testing.F) {
-	long := prose(2_000)
+	long := prose(500)
 	for _, body := range []string{
 		string(about(`"stream":true,"cache_control":{"type":"ephemeral"},`, text(long), document(long))), `{"messages":[{"role":"user","content":"` + long + `"}]}`,
 		`{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"content","content":"` + long + `"}}]}],"tools":[]}`,
@@ -254,7 +254,7 @@ func FuzzRequests(f *testing.F) {
 		if !json.Valid(body) {
 			return
 		}
-		d, c := &desk{window: 300}, wish(body, call.MergeList)
+		d, c := &desk{window: 600, perToken: 1}, wish(body, call.MergeList)
 		resp, err := d.room(split.Config{}).Answer(t.Context(), c, func(_ context.Context, p *call.Call) (*http.Response, error) {
 			if !json.Valid(p.Body) {
 				t.Errorf("asked %q", p.Body)

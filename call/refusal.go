@@ -32,6 +32,10 @@ const (
 	InternalFailure               // a defect of Weir
 )
 
+// RuleAtOnce is the [Refusal.Rule] of a call that found as many others under way
+// until its deadline as the operator lets in at once.
+const RuleAtOnce = "queue.at_once"
+
 // Refusal is the one error by which rooms end a call. It carries facts, not
 // words.
 type Refusal struct {

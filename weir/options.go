@@ -48,7 +48,6 @@ type settings struct {
 
 	streamAbove call.Tokens
 	noRetry     bool
-	atOnce      int // calls; 0: no bound
 
 	prices   *price.Table
 	ledger   call.Ledger

@@ -12,14 +12,15 @@ func WithoutRetries() Option {
 	}
 }
 
-// WithAtOnce bounds how many calls are under way at once; one more waits, in the
-// order of arrival, until its deadline. 0: as many as the quota bears.
+// WithAtOnce bounds how many calls are under way at once, whoever pays; one more
+// waits its turn, the more urgent class first, until its deadline. 0: as many as
+// the quota bears.
 func WithAtOnce(calls int) Option {
 	return func(s *settings) error {
 		if calls < 0 {
 			return fmt.Errorf("%d calls cannot be under way at once", calls)
 		}
-		s.atOnce = calls
+		s.queue.AtOnce = calls
 		return nil
 	}
 }

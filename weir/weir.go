@@ -151,9 +151,6 @@ func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.O
 		f.Cache = g.cache
 	}
 	f.NoRetry = s.noRetry
-	if s.atOnce > 0 {
-		f.Bound = flow.NewBound(s.atOnce)
-	}
 	if s.hedgeAfter > 0 {
 		f.Hedge = flow.NewHedge(s.hedgeAfter)
 	}

@@ -21,6 +21,7 @@ import (
 type Config struct {
 	MaxWaiting int64 // calls that may wait at once; 0: 100,000
 	MaxBytes   int64 // of their bodies together; 0: 1 GiB
+	AtOnce     int   // calls that may be under way at once, whoever pays; 0: as many as the quota bears
 
 	Fair    fair.Config        // shares of the classes, bounds of tenants and sessions
 	Weights map[string]float64 // of tenants against each other; missing: 1
@@ -39,6 +40,7 @@ type Room struct {
 	// Static after New.
 	cfg    Config
 	groups *quota.Groups
+	gate   *gate
 
 	waiting atomic.Int64 // calls in all queues
 	bytes   atomic.Int64 // their bodies
@@ -59,7 +61,7 @@ func New(cfg Config, groups *quota.Groups) *Room {
 	cfg.MaxWaiting = cmp.Or(cfg.MaxWaiting, DefaultMaxWaiting)
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, DefaultMaxBytes)
 	return &Room{
-		cfg: cfg, groups: groups, lanes: map[laneKey]*lane{},
+		cfg: cfg, groups: groups, gate: &gate{most: cfg.AtOnce, held: map[*lane]bool{}}, lanes: map[laneKey]*lane{},
 		alias: map[string]string{}, space: map[string]string{}, told: map[string]*quota.Groups{},
 	}
 }

@@ -120,6 +120,11 @@ func (ln *lane) pump(now time.Time) {
 			w.refuse(w.tooLarge(d.Limit))
 			continue
 		}
+		if !ln.room.gate.enter(ln) {
+			w.permit.Wait.BoundBy, ln.bound = call.RuleAtOnce, call.RuleAtOnce
+			ln.timer.Stop()
+			return
+		}
 		ln.let(now, w)
 	}
 }
@@ -171,6 +176,9 @@ func (ln *lane) leave(now time.Time, w *waiter, refusal *call.Refusal) (done, le
 // refusal says what holds w, and when a call like it could go if it came back:
 // after everybody who waits now.
 func (ln *lane) refusal(now time.Time, w *waiter, reason call.Reason) *call.Refusal {
+	if reason == call.TimedOut && ln.bound == call.RuleAtOnce {
+		return &call.Refusal{Reason: call.RuleRefused, Rule: call.RuleAtOnce, RetryIn: time.Second, Waited: now.Sub(w.received)}
+	}
 	ahead := w.demand
 	ahead.Input += ln.input
 	wait, bound, limit := ln.group.Backlog(now, ahead, ln.queue.Len()+1)

@@ -64,7 +64,7 @@ func (ln *lane) report(now time.Time) call.LaneReport {
 		out.ByClass[it.Class.String()]++
 		out.OldestWait = max(out.OldestWait, now.Sub(it.Value.(*waiter).received).Seconds())
 	}
-	if out.Waiting > 0 {
+	if out.Waiting > 0 && ln.bound != call.RuleAtOnce {
 		in := max(0, ln.headAt.Sub(now).Seconds())
 		out.HeadIn = &in
 	}

@@ -128,6 +128,7 @@ func (w *waiter) Settle(now time.Time, u call.Usage) {
 		}
 		w.sentFrom.Settle(&w.Item, cost)
 	})
+	w.lane.Load().room.gate.leave()
 }
 
 // Reject implements [call.Account].
@@ -137,6 +138,7 @@ func (w *waiter) Reject(now time.Time, l call.Limits, v call.Verdict) (never boo
 		never = g.Reject(now, &w.flight, l, v)
 		w.sentFrom.Settle(&w.Item, 0)
 	})
+	w.lane.Load().room.gate.leave()
 	return never
 }
 

@@ -49,7 +49,7 @@ func (ln *lane) foretell(now time.Time) []call.WaiterReport {
 			ID: w.id, Tenant: w.Tenant, Class: w.Class.String(), Position: i + 1,
 			Waited: now.Sub(w.received).Seconds(), Input: w.demand.Input, Attempt: w.attempt,
 		}
-		if limit > 0 {
+		if limit > 0 && ln.bound != call.RuleAtOnce { // nobody knows when a call under way ends
 			etas[i] = wait.Seconds()
 			ln.order[i].ETA = &etas[i]
 		}

@@ -95,7 +95,6 @@ type Corridor struct {
 	Ladder   ladder    // nil: none
 	Breaker  breaker   // nil: none
 	Hedge    *Hedge    // nil: none
-	Bound    *Bound    // nil: as many at once as the quota bears
 	NoRetry  bool      // the first failure is the caller's
 }
 
@@ -119,7 +118,7 @@ func (f *Corridor) Do(req *http.Request, waiting func(*call.Call)) (*http.Respon
 		if c.Endpoint == call.Messages {
 			return f.parts(req.Context(), c)
 		}
-		return f.bounded(req.Context(), c)
+		return f.attempts(req.Context(), c)
 	})
 	return resp, c, err
 }
@@ -160,7 +159,7 @@ func (f *Corridor) ask(ctx context.Context, c *call.Call) (*http.Response, error
 		}
 	}
 	f.Hedge.deposit(c)
-	return f.bounded(ctx, c)
+	return f.attempts(ctx, c)
 }
 
 // attempts picks a key, waits for admission and sends, until there is an
@@ -270,6 +269,9 @@ func (f *Corridor) judge(ctx context.Context, c *call.Call, at attempt) (*http.R
 		return nil, nil
 	}
 	if err == nil && a.Body != nil {
+		if a.Verdict.Paced() {
+			permit.Reject(time.Now(), a.Limits, a.Verdict) // the quota learns from it, though nobody tries again
+		}
 		return f.deliver(c, permit, a), nil
 	}
 	a.Discard()
@@ -334,7 +336,7 @@ func tellWait(c *call.Call, key call.Key, r *call.Refusal) {
 	if c.Attempts == 0 {
 		c.Waited = now.Sub(c.Received)
 	}
-	bound := ""
+	bound := r.Rule
 	if r.Reason == call.TimedOut {
 		bound = r.Limiter.String()
 	}

@@ -183,3 +183,20 @@ func TestClientGoneWithTheLastByte(t *testing.T) {
 		t.Errorf("settled %+v, booked %+v, want %+v", h.settled, h.lost, want)
 	}
 }
+
+func TestWithoutRetriesTheFirstFailureIsTheCallers(t *testing.T) {
+	for kind, log := range map[call.Kind][]string{
+		call.Overloaded: {"rejected overloaded"}, call.RateLimited: {"rejected rate_limited"}, call.UpstreamFailed: nil,
+	} {
+		h := &house{wait: time.Minute, answers: []call.Answer{failed(529, kind)}}
+		f := h.corridor()
+		f.NoRetry = true
+		resp, _, err := f.Do(httptest.NewRequest(http.MethodPost, "/v1/messages", nil), func(*call.Call) {})
+		if err != nil || resp.StatusCode != 529 || h.sent != 1 {
+			t.Errorf("%v: %d attempts, %v", kind, h.sent, err)
+		}
+		if !slices.Equal(h.log, log) || h.open != 0 {
+			t.Errorf("%v: the quota heard %v, want %v; %d permits left open", kind, h.log, log, h.open)
+		}
+	}
+}

@@ -101,6 +101,10 @@ func idOf(r *call.Refusal) string {
 		}
 	case call.BudgetSpent:
 		return shortageID(r)
+	case call.RuleRefused:
+		if r.Rule == call.RuleAtOnce {
+			return "refused_at_once"
+		}
 	case call.ClientGone, call.NotReplayable:
 		return call.InternalFailure.String()
 	}

@@ -82,7 +82,7 @@ func (d *doctor) examine(ctx context.Context, f serveFlags) {
 		d.invalid(err)
 		return
 	}
-	d.note("configuration", well, mode(c), "")
+	d.note("configuration", well, summary(c), "")
 	d.secrets(c)
 	d.store(c)
 	d.ledger(ctx, c)

@@ -138,7 +138,7 @@ func (r *reloader) reload() {
 		return
 	}
 	r.now = next
-	fmt.Fprintf(r.env.stderr, "weir: reloaded, %s\n", mode(next))
+	fmt.Fprintf(r.env.stderr, "weir: reloaded, %s\n", summary(next))
 }
 
 // setClients changes who may use the gateway; nil: anybody.

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -92,23 +91,12 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 	for _, w := range c.Warnings() {
 		fmt.Fprintf(e.stderr, "weir: warning: %s\n", w)
 	}
-	fmt.Fprintf(e.stderr, "weir: upstream %s, %s\n", s.upstream, mode(c))
+	fmt.Fprintf(e.stderr, "weir: %s\n", summary(c))
 	return runServers(ctx, s.servers, f.drain, func() {
 		fmt.Fprintln(e.stderr, "weir: draining; a second signal stops at once")
 		s.gateway.Drain()
 		close(s.closing)
 	})
-}
-
-func mode(c config.Config) string {
-	if len(c.Keys) == 0 {
-		return "pass-through mode: each caller pays with its own key"
-	}
-	names := make([]string, len(c.Keys))
-	for i, k := range c.Keys {
-		names[i] = k.Name
-	}
-	return "pool mode: calls are paid with " + strings.Join(names, ", ")
 }
 
 // newGateway turns the configuration into a gateway.

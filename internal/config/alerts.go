@@ -55,9 +55,9 @@ func (a Address) MarshalYAML() (any, error) {
 		return string(a), nil
 	}
 	if u, err := url.Parse(string(a)); err == nil && u.Host != "" {
-		return u.Scheme + "://" + u.Host + "/[secret]", nil
+		return u.Scheme + "://" + u.Host + "/" + hidden, nil
 	}
-	return "[secret]", nil
+	return hidden, nil
 }
 
 // check accepts a reference, an https URL, and http on this machine.

@@ -156,7 +156,7 @@ func (c *Config) Validate() []schema.Fault {
 	}
 	api := func(path, text string) {
 		if u, err := url.Parse(text); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			add(path, fmt.Sprintf("%q is no address of an API", text), "write a URL such as https://api.anthropic.com")
+			add(path, fmt.Sprintf("%q is no address of an API", Redacted(text)), "write a URL such as https://api.anthropic.com")
 		}
 	}
 	if c.Upstream != Simulator {

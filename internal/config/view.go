@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -26,23 +27,37 @@ func (c Config) View() (map[string]any, error) {
 
 // masked is c as a document without secrets.
 func (c Config) masked() ([]byte, error) {
-	if u, err := url.Parse(c.Upstream); err == nil {
-		c.Upstream = u.Redacted()
-	}
+	c.Upstream = Redacted(c.Upstream)
 	c.Keys = slices.Clone(c.Keys)
 	for i, k := range c.Keys {
-		if u, err := url.Parse(k.Upstream); err == nil {
-			c.Keys[i].Upstream = u.Redacted()
-		}
+		c.Keys[i].Upstream = Redacted(k.Upstream)
 	}
 	return yaml.Marshal(c)
 }
+
+// Redacted returns an address without what may be a password, in front of its
+// host or in its query.
+func Redacted(address string) string {
+	u, err := url.Parse(address)
+	switch {
+	case !strings.ContainsAny(address, "@?"):
+		return address
+	case err != nil || u.Host == "":
+		return hidden
+	case u.RawQuery != "":
+		u.RawQuery = hidden
+	}
+	return u.Redacted()
+}
+
+// hidden stands in the place of what may be a secret.
+const hidden = "[secret]"
 
 // MarshalYAML writes the reference, or that something is there which may be
 // the secret itself.
 func (r Ref) MarshalYAML() (any, error) {
 	if r != "" && r.check() != nil {
-		return "[secret]", nil
+		return hidden, nil
 	}
 	return string(r), nil
 }

@@ -42,11 +42,6 @@ func adminServerOf(c config.Config, page *dash.Admin) (*server, error) {
 // may see it.
 func adminSource(c config.Config, e env, g *weir.Gateway) (dash.Source, error) {
 	s := sourceOf(g)
-	view, err := c.View()
-	if err != nil {
-		return s, err
-	}
-	s.Config = func() any { return view }
 	switch {
 	case c.AsksForTokens():
 		s.Asks = "token"

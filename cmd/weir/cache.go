@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"reflect"
 
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/config"
@@ -53,20 +52,4 @@ func secretOf(path string, ref config.Ref, e env) (call.Secret, error) {
 		return call.Secret{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return call.NewSecret(text), nil
-}
-
-// reloadCache brings new bounds of the cache into effect.
-func (r *reloader) reloadCache(next *config.Cache) {
-	if next == nil || r.now.Cache == nil {
-		if next != r.now.Cache {
-			r.log.Warn("a cache begins or ends at the next start")
-		}
-		return
-	}
-	r.gateway.SetCacheBounds(next.MaxBytes, next.MaxAge.D())
-	rest := *next
-	rest.MaxBytes, rest.MaxAge = r.now.Cache.MaxBytes, r.now.Cache.MaxAge
-	if !reflect.DeepEqual(rest, *r.now.Cache) {
-		r.log.Warn("of the cache, only max_bytes and max_age take effect at once; the rest does at the next start")
-	}
 }

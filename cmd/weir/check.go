@@ -77,11 +77,7 @@ func remarks(file string, list []config.Fault) []remark {
 }
 
 func check(e env, f checkFlags) error {
-	explained, err := f.sources(e).Explain()
-	if err == nil {
-		explained.Config.LocalTokens = hasTokens(explained.Config)
-		err = explained.Config.Check()
-	}
+	explained, err := effective(e, f.serveFlags)
 	if err == nil {
 		err = checkLoadTest(explained.Config)
 	}

@@ -77,12 +77,16 @@ func doctorCommand(e env) *cobra.Command {
 
 // examine makes all checks that the earlier ones leave possible.
 func (d *doctor) examine(ctx context.Context, f serveFlags) {
-	c, err := effective(d.env, f)
+	x, err := effective(d.env, f)
 	if err != nil {
 		d.invalid(err)
 		return
 	}
+	c := x.Config
 	d.note("configuration", well, summary(c), "")
+	for _, w := range c.Warnings() {
+		d.note(w.Path, doubt, w.Message, w.Hint)
+	}
 	d.secrets(c)
 	d.store(c)
 	d.ledger(ctx, c)

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"reflect"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,7 +29,7 @@ type reloader struct {
 	rules    *rulebook
 	notifier *notify.Notifier
 	log      *slog.Logger
-	now      config.Config // in effect; owned by run
+	shown    *atomic.Pointer[config.Explained] // the configuration in effect; stored by run
 
 	seen    [sha256.Size]byte // of the file; owned by run
 	changed <-chan fsnotify.Event
@@ -74,14 +75,15 @@ func (r *reloader) run(ctx context.Context) error {
 // files are those that are watched.
 func (r *reloader) files() []string {
 	var list []string
+	now := r.shown.Load().Config
 	if r.flags.file != "" {
 		list = append(list, r.flags.file)
 	}
-	if r.now.Data != "" {
-		list = append(list, tokensFile(r.now.Data))
+	if now.Data != "" {
+		list = append(list, tokensFile(now.Data))
 	}
-	if r.now.Ledger.Prices != "" {
-		list = append(list, r.now.Ledger.Prices)
+	if now.Ledger.Prices != "" {
+		list = append(list, now.Ledger.Prices)
 	}
 	return list
 }
@@ -130,15 +132,20 @@ func watchFolder(w *fsnotify.Watcher, dir string) error {
 // reload reads the configuration anew. An invalid one changes nothing.
 func (r *reloader) reload() {
 	next, err := effective(r.env, r.flags)
+	var later []string
 	if err == nil {
-		err = r.apply(next)
+		later = next.Keep(*r.shown.Load())
+		err = r.apply(next.Config)
 	}
 	if err != nil {
 		fmt.Fprintf(r.env.stderr, "weir: error: %v\nweir: hint: the old configuration stays in effect\n", err)
 		return
 	}
-	r.now = next
-	fmt.Fprintf(r.env.stderr, "weir: reloaded, %s\n", summary(next))
+	r.shown.Store(&next)
+	if len(later) > 0 {
+		r.log.Warn("of what has changed, some takes effect at the next start", "paths", later)
+	}
+	fmt.Fprintf(r.env.stderr, "weir: reloaded, %s\n", mode(next.Config))
 }
 
 // setClients changes who may use the gateway; nil: anybody.
@@ -154,17 +161,9 @@ func (r *reloader) setClients(list []weir.Client) error {
 // clients, the prices, the budgets, the bounds of the cache, whom to warn when, the
 // policy of max_tokens, what is split, and the ladder.
 func (r *reloader) apply(next config.Config) error {
-	if next.Listen != r.now.Listen || next.Admin != r.now.Admin || next.Upstream != r.now.Upstream {
-		r.log.Warn("a new address takes effect at the next start")
-	}
-	if !reflect.DeepEqual(next.Breaker, r.now.Breaker) {
-		r.log.Warn("another breaker or place of rules takes effect at the next start")
-	}
-	if was, is := r.now.Ledger, next.Ledger; was.Postgres != is.Postgres || was.Retention != is.Retention || was.MaxJournal != is.MaxJournal {
-		r.log.Warn("another place or size of the ledger takes effect at the next start")
-	}
-	if next.Queue.Batches != r.now.Queue.Batches {
-		r.log.Warn("what is collected into batches changes at the next start")
+	now := r.shown.Load().Config
+	if next.Profile != now.Profile {
+		return fmt.Errorf("another profile (%q) is a matter of a new start", next.Profile)
 	}
 	list, err := resolveKeys(next, r.env)
 	clients, clientErr := resolveClients(next, r.env)
@@ -182,9 +181,11 @@ func (r *reloader) apply(next config.Config) error {
 	if err := r.setClients(clients); err != nil {
 		return err
 	}
-	r.reloadCache(next.Cache)
+	if next.Cache != nil {
+		r.gateway.SetCacheBounds(next.Cache.MaxBytes, next.Cache.MaxAge.D())
+	}
 	r.gateway.SetTenantModels(modelsOf(next))
-	if !reflect.DeepEqual(next.Degrade, r.now.Degrade) { // an equal one keeps what is in force
+	if !reflect.DeepEqual(next.Degrade, now.Degrade) { // an equal one keeps what is in force
 		if err := r.gateway.SetLadder(ladderOf(next)); err != nil {
 			return err
 		}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +58,55 @@ func TestReload(t *testing.T) {
 	write("keys: [{name: fourth, key: 'env:K'}]\n")
 	out.await(t, "paid with fourth")
 	stop()
+}
+
+// TestConfigurationFollowsReloads: the admin plane shows what is in effect, and
+// where it comes from.
+func TestConfigurationFollowsReloads(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "weir.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("profile: development\n")
+	weir := start(t, "--config", file, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	shown := func() (c struct {
+		Profile  string
+		Upstream string
+		Queue    struct {
+			AtOnce int `json:"at_once"`
+		}
+		Alerts  struct{ Budget int }
+		Origins map[string]string
+	}) {
+		t.Helper()
+		resp, err := http.Get(weir.admin + "/api/v1/config")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if err := json.NewDecoder(resp.Body).Decode(&c); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	if c := shown(); c.Profile != "development" || c.Upstream != "sim" || c.Origins["upstream"] != "profile" || c.Origins["listen"] != "flag" {
+		t.Errorf("at first: %+v", c)
+	}
+	write("profile: development\nalerts: {budget: 33}\nqueue: {at_once: 7}\n")
+	weir.line(t, "weir: reloaded, ")
+	if c := shown(); c.Alerts.Budget != 33 || c.Origins["alerts.budget"] != "file" || c.Queue.AtOnce != 3 || c.Origins["queue.at_once"] != "profile" {
+		t.Errorf("after a reload: %+v", c)
+	}
+	write("profile: staging\n")
+	weir.line(t, "weir: error: another profile")
+	if c := shown(); c.Profile != "development" || c.Alerts.Budget != 33 {
+		t.Errorf("after a refused reload: %+v", c)
+	}
+	weir.stop()
+	weir.ended()
 }
 
 // TestReloadThroughLinks: Kubernetes replaces a link on the way to the file.

@@ -55,13 +55,13 @@ func (f *serveFlags) add(cmd *cobra.Command) {
 
 // effective is the configuration in effect: profile, file, environment, then
 // flags.
-func effective(e env, f serveFlags) (config.Config, error) {
-	c, err := f.sources(e).Load()
+func effective(e env, f serveFlags) (config.Explained, error) {
+	x, err := f.sources(e).Explain()
 	if err != nil {
-		return c, err
+		return x, err
 	}
-	c.LocalTokens = hasTokens(c)
-	return c, c.Check()
+	x.Config.LocalTokens = hasTokens(x.Config)
+	return x, x.Config.Check()
 }
 
 func (f serveFlags) logger(c config.Config, e env) *slog.Logger {
@@ -74,11 +74,13 @@ func (f serveFlags) logger(c config.Config, e env) *slog.Logger {
 
 // serve runs the gateway until ctx is done, and then lets it drain.
 func serve(ctx context.Context, e env, f serveFlags) error {
-	c, err := effective(e, f)
+	x, err := effective(e, f)
 	if err != nil {
 		return err
 	}
+	c := x.Config
 	s := &service{env: e, flags: f, config: c, log: f.logger(c, e), closing: make(chan struct{})}
+	s.shown.Store(&x)
 	defer s.stop()
 	for _, part := range []func(context.Context) error{s.openSimulator, s.build, s.openPlanes, s.start} {
 		if err := part(ctx); err != nil {

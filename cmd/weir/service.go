@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-gateway/weir/internal/config"
@@ -26,6 +27,8 @@ type service struct {
 	closing chan struct{} // closed when the servers begin to end
 
 	upstream string // address of the API; made by openSimulator
+
+	shown atomic.Pointer[config.Explained] // the configuration in effect, which reloads change
 
 	// Made by build.
 	notifier *notify.Notifier
@@ -113,6 +116,7 @@ func (s *service) openPlanes(context.Context) error {
 	if err != nil {
 		return err
 	}
+	source.Config = s.configuration
 	source.Closing, source.Warning, source.Money, source.Usage = s.closing, warnings(s.rules.warning, s.ledger.Warning), moneyOf(s.ledger, s.gateway), usageOf(s.ledger)
 	s.page = dash.New(source)
 	admin, err := adminServerOf(s.config, s.page)
@@ -129,7 +133,7 @@ func (s *service) openPlanes(context.Context) error {
 func (s *service) start(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	reload := &reloader{
-		env: s.env, flags: s.flags, gateway: s.gateway, rules: s.rules, notifier: s.notifier, log: s.log, now: s.config,
+		env: s.env, flags: s.flags, gateway: s.gateway, rules: s.rules, notifier: s.notifier, log: s.log, shown: &s.shown,
 	}
 	tasks := []func(context.Context) error{s.ledger.Run, s.notifier.Run, s.gateway.Run, s.rules.run, s.checks.run, reload.watch().run}
 	if s.page != nil {
@@ -140,6 +144,17 @@ func (s *service) start(ctx context.Context) error {
 	}
 	s.atEnd(s.calls.wait) // those that were cut off are booked too
 	return nil
+}
+
+// configuration is what /api/v1/config shows.
+func (s *service) configuration() any {
+	x := s.shown.Load()
+	view, err := x.Config.View()
+	if err != nil {
+		return map[string]string{"error": err.Error()}
+	}
+	view["origins"] = x.Origins
+	return view
 }
 
 // underWay knows whether calls are under way: each holds its lock for reading.

@@ -125,11 +125,13 @@ type Call struct {
 	Gather         bool   // sent as a stream, and answered in one piece
 
 	// Filled by the ladder, before the cache.
-	Rungs []Rung // that are in force for it, in their order; nil: it stays as it came
-	Plain []byte // the body that shape has edited for them; nil: it has not
+	Rungs []Rung     // that are in force for it, in their order; nil: it stays as it came
+	Plain []byte     // the body that shape has edited for them; nil: it has not
+	Would []RungKind // what would be in force, were it no dry run
 
 	// Filled by account, and by the corridor where the client left with the last byte.
 	Lost Usage // of attempts of whose answers the client got nothing
+	Used Usage // of an answer that came whole; not exact: it streams, or does not say
 }
 
 // Streamed reports whether the call is sent as a stream, whatever the caller

@@ -192,6 +192,9 @@ func (g *Gateway) addOwn(h http.Header, c *call.Call) {
 	if q := quotaHeader(c.Headroom); q != "" && c.Headroom != (call.Headroom{}) {
 		set("Weir-Quota", q)
 	}
+	if g.verbose {
+		set("Weir-Explain", explain(c))
+	}
 	text := g.concerns(asked{c.Pool, c.Model, c.Tenant, c.Client, c.Payer})
 	if c.MaxTokensAsked > 0 {
 		text = join(loweredText(c.MaxTokensAsked, c.MaxTokens), text)

@@ -160,7 +160,7 @@ func (l *ladder) configure(plan Ladder) {
 // Choose implements the corridor's ladder: it puts down the rungs that are in
 // force for c.
 func (l *ladder) Choose(now time.Time, c *call.Call) {
-	c.Rungs = nil
+	c.Rungs, c.Would = nil, nil
 	plan := l.plan.Load()
 	if len(plan.Rungs) == 0 || c.NoDegrade || c.Endpoint != call.Messages || c.Pool != "" || plan.protects(c) {
 		return
@@ -175,6 +175,7 @@ func (l *ladder) Choose(now time.Time, c *call.Call) {
 		}
 		if plan.DryRun {
 			l.would[i]++
+			c.Would = append(c.Would, r.Do.Kind)
 			continue
 		}
 		c.Rungs = append(c.Rungs, r.Do)

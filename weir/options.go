@@ -48,6 +48,7 @@ type settings struct {
 
 	streamAbove call.Tokens
 	noRetry     bool
+	verbose     bool // headers
 
 	prices   *price.Table
 	ledger   call.Ledger

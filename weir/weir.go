@@ -52,6 +52,7 @@ type Gateway struct {
 	admission *admit.Room
 	keys      *keys.Room
 	memory    string // file of the accounts' states; "": none
+	verbose   bool   // the header weir-explain
 	pooled    bool   // whether the gateway pays with keys of its own
 	metrics   *metrics
 	priced    *priced
@@ -80,7 +81,7 @@ func New(opts ...Option) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{log: s.log, recent: newRecent(keptEvents), protector: s.protector, ledger: s.ledger}
+	g := &Gateway{log: s.log, recent: newRecent(keptEvents), verbose: s.verbose, protector: s.protector, ledger: s.ledger}
 	if s.transport == nil {
 		g.transport = upstream.NewTransport()
 		s.transport = g.transport

@@ -114,6 +114,9 @@ func newGateway(c config.Config, e env, log *slog.Logger, more ...weir.Option) (
 	if c.Retry.Off {
 		opts = append(opts, weir.WithoutRetries())
 	}
+	if c.VerboseHeaders {
+		opts = append(opts, weir.WithVerboseHeaders())
+	}
 	for model, chain := range c.Degrade.Fallback {
 		opts = append(opts, weir.WithFallback(model, chain...))
 	}

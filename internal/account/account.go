@@ -41,6 +41,7 @@ func (r *Room) Open(c *call.Call, permit *call.Permit, a *call.Answer) io.ReadCl
 		return b
 	case a.Usage.Exact: // gathered
 		b.usage, b.content = a.Usage, time.Now()
+		c.Used = a.Usage
 	case a.Stream && a.Header.Get("Content-Encoding") == "":
 		s := &stream{body: b}
 		s.fill(nil)
@@ -93,6 +94,7 @@ func (b *body) readUsage() {
 	b.answer.Body = io.NopCloser(bytes.NewReader(raw))
 	b.content = time.Now()
 	b.usage = usageOfBody(b.answer.Header, raw)
+	b.call.Used = b.usage
 	if b.usage.Exact {
 		b.permit.Input(b.content, b.usage)
 		b.permit.Output(b.content, b.usage.Output)

@@ -37,7 +37,8 @@ type Config struct {
 	Load    LoadTest `yaml:"load,omitempty" jsonschema:"description=how weir load tests this gateway"`
 	Budgets []Budget `yaml:"budgets,omitempty" jsonschema:"description=sums of money that calls are held to; a call draws on each one that watches it"`
 
-	LogCalls bool `yaml:"log_calls,omitempty" jsonschema:"description=a line in the log for every call, as by --verbose"`
+	LogCalls       bool `yaml:"log_calls,omitempty" jsonschema:"description=a line in the log for every call, as by --verbose"`
+	VerboseHeaders bool `yaml:"verbose_headers,omitempty" jsonschema:"description=answers tell their calls' stories in the header weir-explain, with the names of keys"`
 
 	// LocalTokens says that the data folder has client tokens as well; whoever
 	// has looked sets it.

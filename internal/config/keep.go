@@ -15,7 +15,7 @@ func (e *Explained) Keep(was Explained) (paths []string) {
 		is, of any // pointers
 	}{
 		{"listen", &c.Listen, &old.Listen}, {"admin", &c.Admin, &old.Admin}, {"upstream", &c.Upstream, &old.Upstream},
-		{"data", &c.Data, &old.Data}, {"log_calls", &c.LogCalls, &old.LogCalls}, {"admin_token", &c.AdminToken, &old.AdminToken},
+		{"data", &c.Data, &old.Data}, {"log_calls", &c.LogCalls, &old.LogCalls}, {"verbose_headers", &c.VerboseHeaders, &old.VerboseHeaders}, {"admin_token", &c.AdminToken, &old.AdminToken},
 		{"tls", &c.TLS, &old.TLS}, {"behind_tls_proxy", &c.BehindTLSProxy, &old.BehindTLSProxy},
 		{"queue", &c.Queue, &old.Queue}, {"retry", &c.Retry, &old.Retry}, {"breaker", &c.Breaker, &old.Breaker},
 		{"degrade.fallback", &c.Degrade.Fallback, &old.Degrade.Fallback},

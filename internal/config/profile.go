@@ -72,6 +72,15 @@ func (c *Config) Warnings() []schema.Fault {
 	if c.Retry.Off {
 		add("retry.off", "callers see failures that a second attempt would mend", "leave it out")
 	}
+	if len(c.Budgets) == 0 {
+		add("budgets", "nothing bounds what is spent", "add a budget")
+	}
+	if c.Degrade.DryRun {
+		add("degrade.dry_run", "the ladder makes nothing simpler", "leave it out")
+	}
+	if c.VerboseHeaders {
+		add("verbose_headers", "callers see the names of the keys", "leave it out")
+	}
 	if len(c.Keys) > 0 && !c.AsksForTokens() {
 		add("clients", "every program on this machine may spend the keys' money", "make tokens with weir token add")
 	}

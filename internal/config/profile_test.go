@@ -2,6 +2,9 @@ package config_test
 
 import (
 	"errors"
+	"maps"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,8 +123,44 @@ func TestWhatProductionDemands(t *testing.T) {
 	for _, w := range c.Warnings() {
 		told = append(told, w.Path)
 	}
-	if got := strings.Join(told, " "); got != "alerts.webhooks clients" {
+	if got := strings.Join(told, " "); got != "alerts.webhooks budgets clients" {
 		t.Errorf("it warns of %s", got)
+	}
+}
+
+// TestStagingIsProductionThatTells: a test under load is worth what the two have
+// in common.
+func TestStagingIsProductionThatTells(t *testing.T) {
+	origins := map[string]map[string]string{}
+	views := map[string]map[string]any{}
+	for _, name := range []string{"staging", "production"} {
+		e, err := config.Sources{Profile: name, Getenv: getenv()}.Explain()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if views[name], err = e.Config.View(); err != nil {
+			t.Fatal(err)
+		}
+		origins[name] = e.Origins
+	}
+	var differ []string
+	for _, path := range slices.Sorted(maps.Keys(origins["staging"])) {
+		if _, same := origins["production"][path]; !same {
+			differ = append(differ, path)
+		}
+	}
+	if got := strings.Join(differ, " "); got != "alerts.every degrade.dry_run log_calls verbose_headers" {
+		t.Errorf("staging alone sets %s", got)
+	}
+	for path := range origins["production"] {
+		if _, same := origins["staging"][path]; !same {
+			t.Errorf("production alone sets %s", path)
+		}
+	}
+	for _, part := range []string{"queue", "retry", "breaker", "ledger"} {
+		if got, want := views["staging"][part], views["production"][part]; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is %v in staging, %v in production", part, got, want)
+		}
 	}
 }
 

@@ -23,10 +23,10 @@ type Alerts struct {
 type Webhook struct {
 	Name   string   `yaml:"name" jsonschema:"required,minLength=1,description=for logs and metrics"`
 	URL    Address  `yaml:"url" jsonschema:"required,description=env:NAME or file:PATH; or a URL that begins with https://"`
-	Form   string   `yaml:"form" jsonschema:"required,enum=json,enum=slack,enum=feishu,enum=dingtalk,enum=wecom"`
+	Form   string   `yaml:"form" jsonschema:"required,enum=json,enum=slack,enum=feishu,enum=dingtalk,enum=wecom,description=of the messages; whose they are to be"`
 	Secret Ref      `yaml:"secret,omitempty" jsonschema:"description=signs the messages; of use with json and feishu and dingtalk"`
-	Lang   string   `yaml:"lang,omitempty" jsonschema:"enum=en,enum=zh,description=default: en"`
-	Levels []string `yaml:"levels,omitempty" jsonschema:"enum=notice,enum=warning,enum=critical,description=default: all"`
+	Lang   string   `yaml:"lang,omitempty" jsonschema:"enum=en,enum=zh,description=of its messages; default: en"`
+	Levels []string `yaml:"levels,omitempty" jsonschema:"enum=notice,enum=warning,enum=critical,description=that it is told of; default: all"`
 }
 
 // defaultAlerts are the alerts of a gateway that was told nothing.

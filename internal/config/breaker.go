@@ -26,8 +26,8 @@ const (
 type Etcd struct {
 	Endpoints []string `yaml:"endpoints" jsonschema:"required,minItems=1,description=addresses of the cluster: host:port or URLs"`
 	Prefix    string   `yaml:"prefix,omitempty" jsonschema:"description=of the keys; the key of a document is PREFIX/NAME; default: /weir/rules"`
-	Username  string   `yaml:"username,omitempty"`
-	Password  Ref      `yaml:"password,omitempty"`
+	Username  string   `yaml:"username,omitempty" jsonschema:"description=of the cluster; goes with password"`
+	Password  Ref      `yaml:"password,omitempty" jsonschema:"description=of the user"`
 	CA        string   `yaml:"ca,omitempty" jsonschema:"description=PEM file with the authority of the cluster's certificate; none: the machine's authorities"`
 	Cert      string   `yaml:"cert,omitempty" jsonschema:"description=PEM file with the certificate that is shown to the cluster"`
 	Key       string   `yaml:"key,omitempty" jsonschema:"description=PEM file with the key of cert"`

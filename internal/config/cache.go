@@ -11,15 +11,15 @@ import (
 // Cache says which answers the gateway keeps to give them again, and whether it
 // makes use of the upstream's cache of prompts. See [Cache.Answers].
 type Cache struct {
-	Prompt *Prompt `yaml:"prompt,omitempty" jsonschema:"description=marks for the upstream's prompt cache; alone, it makes no cache of answers"`
+	Prompt *Prompt `yaml:"prompt,omitempty" jsonschema:"description=marks for the upstream's prompt cache; alone it makes no cache of answers"`
 
 	Default  string          `yaml:"default,omitempty" jsonschema:"enum=off,enum=read,enum=write,enum=on,description=for calls without the header weir-cache; default: off"`
 	MaxBytes int64           `yaml:"max_bytes,omitempty" jsonschema:"minimum=1048576,description=of the memory; default: 268435456"`
 	MaxAge   schema.Duration `yaml:"max_age,omitempty" jsonschema:"description=of an answer; default: 1h"`
 	Share    bool            `yaml:"share,omitempty" jsonschema:"description=a tenant may get the answer to another tenant's equal request"`
 	Secret   Ref             `yaml:"secret,omitempty" jsonschema:"description=what entries are named and encrypted with; the same for all gateways that share a Redis; default: one that is made in the data folder"`
-	Disk     *CacheDisk      `yaml:"disk,omitempty" jsonschema:"description=keep answers in the data folder, too, over a restart"`
-	Redis    *CacheRedis     `yaml:"redis,omitempty" jsonschema:"description=keep answers in Redis, too, for several gateways"`
+	Disk     *CacheDisk      `yaml:"disk,omitempty" jsonschema:"description=keep answers in the data folder as well to outlive a restart"`
+	Redis    *CacheRedis     `yaml:"redis,omitempty" jsonschema:"description=keep answers in Redis as well for several gateways"`
 }
 
 // Answers reports whether answers are kept: c is not nil, and is not about
@@ -35,14 +35,14 @@ func (c *Cache) Answers() bool {
 
 // CacheDisk bounds the answers in the data folder.
 type CacheDisk struct {
-	MaxBytes int64 `yaml:"max_bytes,omitempty" jsonschema:"minimum=1048576,description=default: 1073741824"`
+	MaxBytes int64 `yaml:"max_bytes,omitempty" jsonschema:"minimum=1048576,description=of the files; default: 1073741824"`
 }
 
 // CacheRedis says where several gateways keep answers together.
 type CacheRedis struct {
-	Address  string `yaml:"address" jsonschema:"required,minLength=1,description=host:port, or a URL such as rediss://redis.example:6379/2"`
-	Username string `yaml:"username,omitempty"`
-	Password Ref    `yaml:"password,omitempty"`
+	Address  string `yaml:"address" jsonschema:"required,minLength=1,description=host:port or a URL such as rediss://redis.example:6379/2"`
+	Username string `yaml:"username,omitempty" jsonschema:"description=of the Redis; default: its default user"`
+	Password Ref    `yaml:"password,omitempty" jsonschema:"description=of the user"`
 	Prefix   string `yaml:"prefix,omitempty" jsonschema:"description=of all keys; default: weir"`
 }
 

@@ -31,33 +31,33 @@ type Config struct {
 	Degrade Degrade  `yaml:"degrade,omitempty"`
 	Split   Split    `yaml:"split,omitempty" jsonschema:"description=requests that are too long and may be answered in parts (weir-split)"`
 	Breaker Breaker  `yaml:"breaker,omitempty"`
-	Cache   *Cache   `yaml:"cache,omitempty" jsonschema:"description=answers that are kept to be given again, and marks for the upstream's prompt cache; none: neither"`
+	Cache   *Cache   `yaml:"cache,omitempty" jsonschema:"description=answers that are kept to be given again and marks for the upstream's prompt cache; none: neither"`
 	Alerts  Alerts   `yaml:"alerts"`
 	Ledger  Ledger   `yaml:"ledger,omitempty"`
 	Load    LoadTest `yaml:"load,omitempty" jsonschema:"description=how weir load tests this gateway"`
 	Budgets []Budget `yaml:"budgets,omitempty" jsonschema:"description=sums of money that calls are held to; a call draws on each one that watches it"`
 
-	LogCalls       bool `yaml:"log_calls,omitempty" jsonschema:"description=a line in the log for every call, as by --verbose"`
-	VerboseHeaders bool `yaml:"verbose_headers,omitempty" jsonschema:"description=answers tell their calls' stories in the header weir-explain, with the names of keys"`
+	LogCalls       bool `yaml:"log_calls,omitempty" jsonschema:"description=a line in the log for every call as by --verbose"`
+	VerboseHeaders bool `yaml:"verbose_headers,omitempty" jsonschema:"description=answers tell their calls' stories in the header weir-explain and name the keys"`
 
 	// LocalTokens says that the data folder has client tokens as well; whoever
 	// has looked sets it.
 	LocalTokens bool `yaml:"-"`
 
-	Tenants map[string]Tenant `yaml:"tenants,omitempty" jsonschema:"description=what holds for the requests of one tenant, by its name"`
+	Tenants map[string]Tenant `yaml:"tenants,omitempty" jsonschema:"description=what holds for the requests of one tenant by its name"`
 
 	AdminToken Ref `yaml:"admin_token,omitempty" jsonschema:"description=what lets people and programs into the admin plane; needed off loopback"`
 
-	TLS            *TLS `yaml:"tls,omitempty" jsonschema:"description=certificate of the data plane, and of the admin plane off loopback"`
+	TLS            *TLS `yaml:"tls,omitempty" jsonschema:"description=certificate of the data plane and of the admin plane off loopback"`
 	BehindTLSProxy bool `yaml:"behind_tls_proxy,omitempty" jsonschema:"description=something in front of Weir does TLS"`
 }
 
 // Key is one API key of the pool.
 type Key struct {
-	Name string `yaml:"name" jsonschema:"required,minLength=1"`
-	Key  Ref    `yaml:"key" jsonschema:"required"`
+	Name string `yaml:"name" jsonschema:"required,minLength=1,description=for people and logs and metrics"`
+	Key  Ref    `yaml:"key" jsonschema:"required,description=the API key"`
 
-	Upstream string `yaml:"upstream,omitempty" jsonschema:"description=address of the API that takes this key, such as a relay; default: the upstream above"`
+	Upstream string `yaml:"upstream,omitempty" jsonschema:"description=address of the API that takes this key such as a relay; default: the upstream above"`
 
 	AdminKey  Ref    `yaml:"admin_key,omitempty" jsonschema:"description=admin key of the same organization: its rate limits are read from the Rate Limits API"`
 	Workspace string `yaml:"workspace,omitempty" jsonschema:"description=id of the key's workspace; with admin_key its own limits are read too"`
@@ -65,8 +65,8 @@ type Key struct {
 
 // Client is a holder of a token of this gateway.
 type Client struct {
-	Name   string `yaml:"name" jsonschema:"required,minLength=1"`
-	Token  Ref    `yaml:"token" jsonschema:"required"`
+	Name   string `yaml:"name" jsonschema:"required,minLength=1,description=for people and logs and metrics"`
+	Token  Ref    `yaml:"token" jsonschema:"required,description=what the client sends in the place of an API key"`
 	Tenant string `yaml:"tenant,omitempty" jsonschema:"description=whose share the client draws on; default: its name"`
 
 	MaxTokens MaxTokens `yaml:"max_tokens,omitempty" jsonschema:"description=of the client's requests"`
@@ -78,7 +78,7 @@ type Queue struct {
 	MaxWaiting int64           `yaml:"max_waiting,omitempty" jsonschema:"minimum=1,description=calls that may wait at once"`
 	MaxBytes   int64           `yaml:"max_bytes,omitempty" jsonschema:"minimum=1,description=of the requests that wait together"`
 	MaxWait    schema.Duration `yaml:"max_wait,omitempty" jsonschema:"description=how long a call may wait whose caller names no deadline"`
-	AtOnce     int64           `yaml:"at_once,omitempty" jsonschema:"minimum=0,maximum=1000000,description=calls of models that may be under way at once; one more waits its turn; 0: as many as the quota bears"`
+	AtOnce     int64           `yaml:"at_once,omitempty" jsonschema:"minimum=0,maximum=1000000,description=calls that may be under way at once; one more waits its turn; 0: as many as the quota bears"`
 	Batches    Batches         `yaml:"batches,omitempty"`
 	CountAbove int64           `yaml:"count_above,omitempty" jsonschema:"minimum=0,description=requests estimated above so many input tokens are counted exactly by count_tokens before they wait; 0: never"`
 }
@@ -86,9 +86,9 @@ type Queue struct {
 // Batches says whether calls that can wait for hours are answered by Message
 // Batches.
 type Batches struct {
-	Collect bool            `yaml:"collect,omitempty" jsonschema:"description=answer calls of class batch whose weir-max-wait is an hour or more by Message Batches, at half the price; needs data and keys"`
+	Collect bool            `yaml:"collect,omitempty" jsonschema:"description=answer calls of class batch whose weir-max-wait is an hour or more by Message Batches at half the price; needs data and keys"`
 	Every   schema.Duration `yaml:"every,omitempty" jsonschema:"description=how often a batch is made; default 1m"`
-	Max     int             `yaml:"max,omitempty" jsonschema:"minimum=1,maximum=100000,description=requests of one batch, which is made at once when so many wait; default 1000"`
+	Max     int             `yaml:"max,omitempty" jsonschema:"minimum=1,maximum=100000,description=requests of one batch; it is made at once when so many wait; default 1000"`
 	Keep    schema.Duration `yaml:"keep,omitempty" jsonschema:"description=how long answers are kept that nobody comes for; default 48h"`
 }
 
@@ -106,8 +106,8 @@ type Retry struct {
 
 // TLS names a certificate and its key.
 type TLS struct {
-	Cert string `yaml:"cert" jsonschema:"required,minLength=1"`
-	Key  string `yaml:"key" jsonschema:"required,minLength=1"`
+	Cert string `yaml:"cert" jsonschema:"required,minLength=1,description=PEM file with the certificate"`
+	Key  string `yaml:"key" jsonschema:"required,minLength=1,description=PEM file with its key"`
 }
 
 // Defaults returns the configuration of a gateway that was told nothing.

@@ -13,15 +13,15 @@ import (
 
 // Degrade says what may be made simpler when it must.
 type Degrade struct {
-	Fallback map[string][]string `yaml:"fallback,omitempty" jsonschema:"description=for a model: those that may answer in its place while it is overloaded or fails, in order"`
-	Ladder   []Rung              `yaml:"ladder,omitempty" jsonschema:"description=what is made simpler while a condition holds; a call takes every rung that is in force for it, in order"`
+	Fallback map[string][]string `yaml:"fallback,omitempty" jsonschema:"description=for a model: those that may answer in its place while it is overloaded or fails; in order"`
+	Ladder   []Rung              `yaml:"ladder,omitempty" jsonschema:"description=what is made simpler while a condition holds; a call takes every rung that is in force for it; in order"`
 	DryRun   bool                `yaml:"dry_run,omitempty" jsonschema:"description=only count what the ladder would do"`
 	Protect  Protect             `yaml:"protect,omitempty" jsonschema:"description=what the ladder leaves alone"`
 }
 
 // Rung is one way in which calls are made simpler, and when.
 type Rung struct {
-	Rung  string          `yaml:"rung" jsonschema:"required,enum=effort,enum=thinking,enum=max_tokens,enum=trim,enum=images,enum=fallback,enum=cached,enum=batches,enum=refuse"`
+	Rung  string          `yaml:"rung" jsonschema:"required,enum=effort,enum=thinking,enum=max_tokens,enum=trim,enum=images,enum=fallback,enum=cached,enum=batches,enum=refuse,description=what is made simpler"`
 	Enter string          `yaml:"enter" jsonschema:"required,minLength=1,description=condition in CEL from which on it is in force such as headroom < 0.2"`
 	Leave string          `yaml:"leave,omitempty" jsonschema:"description=condition from which on it no longer is; default: enter does not hold"`
 	Dwell schema.Duration `yaml:"dwell,omitempty" jsonschema:"description=how long it is in force or not at least; default 30s"`
@@ -33,7 +33,7 @@ type Rung struct {
 	Thinking  int64  `yaml:"thinking,omitempty" jsonschema:"minimum=1024,description=of rung thinking: tokens to think with; default: no thinking"`
 	MaxTokens int64  `yaml:"max_tokens,omitempty" jsonschema:"minimum=1,description=of rung max_tokens: at most this"`
 	Turns     int    `yaml:"turns,omitempty" jsonschema:"minimum=1,description=of rung trim: turns of the user that are kept besides the first; default 10"`
-	Bytes     int    `yaml:"bytes,omitempty" jsonschema:"minimum=1,description=of rung images: larger ones are left out, as long as they are in base64; default: all"`
+	Bytes     int    `yaml:"bytes,omitempty" jsonschema:"minimum=1,description=of rung images: larger ones in base64 are left out; default: all"`
 }
 
 // Protect lists what the ladder leaves alone.
@@ -41,7 +41,7 @@ type Protect struct {
 	Models  []string `yaml:"models,omitempty" jsonschema:"description=calls of these models; * stands for anything"`
 	Tenants []string `yaml:"tenants,omitempty" jsonschema:"description=calls of these tenants; * stands for anything"`
 	Clients []string `yaml:"clients,omitempty" jsonschema:"description=calls with the tokens of these clients; * stands for anything"`
-	Classes []string `yaml:"classes,omitempty" jsonschema:"enum=interactive,enum=normal,enum=batch"`
+	Classes []string `yaml:"classes,omitempty" jsonschema:"enum=interactive,enum=normal,enum=batch,description=calls of these classes"`
 }
 
 const conditionHint = "write CEL over these: %s; such as headroom < 0.2, or queue_wait > duration(\"5s\")"

@@ -12,7 +12,7 @@ import (
 // Ledger says where it is written down what calls cost, and by which prices.
 type Ledger struct {
 	Postgres   Ref             `yaml:"postgres,omitempty" jsonschema:"description=address of a PostgreSQL that several gateways may share: env:NAME or file:PATH of postgres://user:password@host/database; none: a file in the data folder"`
-	Retention  schema.Duration `yaml:"retention,omitempty" jsonschema:"description=how long each attempt is kept, such as 400d; sums by day stay. Default: 90d"`
+	Retention  schema.Duration `yaml:"retention,omitempty" jsonschema:"description=how long each attempt is kept such as 400d; sums by day stay; default: 90d"`
 	Prices     string          `yaml:"prices,omitempty" jsonschema:"description=file with your own prices in the form of internal/price/prices.json; relative to this file; none: list prices"`
 	Ceiling    *Ceiling        `yaml:"ceiling,omitempty" jsonschema:"description=what models cost that have no price; none: the most that any model costs"`
 	MaxJournal int64           `yaml:"max_journal,omitempty" jsonschema:"minimum=1048576,description=bytes of records that wait for the database; default 1 GiB"`
@@ -21,8 +21,8 @@ type Ledger struct {
 // Ceiling is a price of a million tokens, in dollars. What is written to the
 // prompt cache costs up to twice the input.
 type Ceiling struct {
-	Input  string `yaml:"input" jsonschema:"required,description=dollars for a million tokens of input, such as \"25\""`
-	Output string `yaml:"output" jsonschema:"required,description=dollars for a million tokens of output, such as \"125\""`
+	Input  string `yaml:"input" jsonschema:"required,description=dollars for a million tokens of input such as \"25\""`
+	Output string `yaml:"output" jsonschema:"required,description=dollars for a million tokens of output such as \"125\""`
 }
 
 // shortestRetention leaves time for records that the database has not taken

@@ -37,8 +37,12 @@ begin() {
   return 1
 }
 
+# The upstream is the page's own simulator, unless that of profile development is
+# to answer.
 gateway() {
-  WEIR_LISTEN=$GATEWAY WEIR_ADMIN=$ADMIN WEIR_UPSTREAM=http://$SIM begin gateway 'weir: upstream' "$WEIR" serve --drain 1s "$@"
+  local upstream=http://$SIM
+  [[ " $* " != *' --profile development '* ]] || upstream=
+  WEIR_LISTEN=$GATEWAY WEIR_ADMIN=$ADMIN WEIR_UPSTREAM=$upstream begin gateway 'weir: upstream' "$WEIR" serve --drain 1s "$@"
 }
 
 weir() {

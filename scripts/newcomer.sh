@@ -59,6 +59,7 @@ END
   echo "newcomer: the Python SDK was answered $(since "$served") s after it was started"
   kill -- "-$program"
   wait "$program" || true
+  trap 'rm -rf "$temp"' EXIT
 }
 
 first_answers

@@ -110,21 +110,12 @@ func check(e env, f checkFlags) error {
 	return err
 }
 
-// unresolved warns of secrets that are not there: the gateway would not start,
-// but a file may be checked where they are not.
+// unresolved warns of what is not there: the gateway would not start, but a
+// file may be checked elsewhere.
 func unresolved(c config.Config, e env) []config.Fault {
-	_, keys := resolveKeys(c, e)
-	_, clients := resolveClients(c, e)
-	_, hooks := resolveHooks(c, e)
-	_, prices := pricesOf(c)
-	var list []config.Fault
-	for _, each := range []struct {
-		path string
-		err  error
-	}{{"keys", keys}, {"clients", clients}, {"alerts.webhooks", hooks}, {"ledger.prices", prices}} {
-		if each.err != nil {
-			list = append(list, config.Fault{Path: each.path, Message: each.err.Error(), Hint: "weir serve does not start without it"})
-		}
+	list := c.Unresolved(e.getenv)
+	if _, err := pricesOf(c); err != nil {
+		list = append(list, config.Fault{Path: "ledger.prices", Message: err.Error(), Hint: "weir serve does not start without it"})
 	}
 	return list
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -111,16 +110,13 @@ func (d *doctor) invalid(err error) {
 
 // secrets resolves whatever is referred to.
 func (d *doctor) secrets(c config.Config) {
-	_, keysErr := resolveKeys(c, d.env)
-	_, clientsErr := resolveClients(c, d.env)
-	_, hooksErr := resolveHooks(c, d.env)
-	if err := errors.Join(keysErr, clientsErr, hooksErr); err != nil {
-		for line := range strings.Lines(err.Error()) {
-			d.note("secrets", broken, strings.TrimSpace(line), "set the variable, or write the file, that the configuration refers to")
-		}
-		return
+	missing := c.Unresolved(d.env.getenv)
+	for _, m := range missing {
+		d.note("secrets", broken, m.Path+": "+m.Message, m.Hint)
 	}
-	d.note("secrets", well, "all can be read", "")
+	if len(missing) == 0 {
+		d.note("secrets", well, "all can be read", "")
+	}
 }
 
 // store looks at the data folder.

@@ -123,6 +123,8 @@ func TestCheck(t *testing.T) {
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
 	os.WriteFile(good, []byte("queue: {max_wait: 90s}\nkeys: [{name: a, key: 'env:NOT_SET'}]\n"), 0o600)
+	loose := filepath.Join(dir, "loose.yaml")
+	os.WriteFile(loose, []byte("profile: production\ndata: /var/lib/weir\nretry: {off: true}\nkeys: [{name: a, key: 'env:NOT_SET'}]\n"), 0o600)
 	os.WriteFile(bad, []byte("lissten: x\nupstream: api\nqueue: {max_waiting: -5}\n"), 0o600)
 	for _, c := range []struct {
 		name     string
@@ -131,13 +133,16 @@ func TestCheck(t *testing.T) {
 		out, err []string
 	}{
 		{"defaults", nil, exitOK, []string{"listen: 127.0.0.1:8787\n", "max_waiting: 100000\n"}, nil},
-		{"file", []string{"--config", good}, exitOK, []string{"max_wait: 1m30s # file\n", "keys: # file\n", "key: env:NOT_SET"}, []string{"weir: warning: keys: ", "NOT_SET"}},
+		{"file", []string{"--config", good}, exitOK, []string{"max_wait: 1m30s # file\n", "keys: # file\n", "key: env:NOT_SET"}, []string{"weir: warning: keys[0].key: ", "NOT_SET"}},
 		{"profile", []string{"--profile", "development", "--listen", "127.0.0.1:9"}, exitOK, []string{"upstream: sim # profile\n", "listen: 127.0.0.1:9 # flag\n"}, nil},
 		{"json", []string{"--config", good, "--json"}, exitOK, []string{`"valid": true`, `"queue.max_wait": "file"`}, nil},
 		{"faults", []string{"--config", bad}, exitFailed, nil, []string{"lissten", "upstream", "queue.max_waiting"}},
 		{"faults-json", []string{"--config", bad, "--json"}, exitFailed, []string{`"valid": false`, `"path": "queue.max_waiting"`, `"line": 3`}, nil},
 		{"production", []string{"--profile", "production"}, exitFailed, nil, []string{"keys: ", "data: ", "/var/lib/weir"}},
 		{"no-such-profile", []string{"--profile", "prod"}, exitFailed, nil, []string{"profile", "staging"}},
+		{"usage", []string{"--profil", "staging"}, exitUsage, nil, []string{"--help"}},
+		{"no-such-file", []string{"--config", filepath.Join(dir, "none.yaml")}, exitFailed, nil, []string{"none.yaml"}},
+		{"warnings", []string{"--config", loose, "--json"}, exitOK, []string{`"path": "retry.off"`, `"path": "budgets"`, `"path": "keys[0].key"`}, []string{"weir: warning: retry.off: ", "weir: warning: alerts.webhooks: "}},
 		{"schema", []string{"--schema"}, exitOK, []string{`"$schema"`, `"profile"`}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

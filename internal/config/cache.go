@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net"
 	"net/url"
 	"strings"
 
@@ -64,7 +63,7 @@ func (c *Cache) validate(add func(path, message, hint string)) {
 	// The address is not quoted: it may hold a password.
 	const hint = "write host:port, such as 127.0.0.1:6379, or a URL such as redis://127.0.0.1:6379/0"
 	if !strings.Contains(c.Redis.Address, "://") {
-		if _, _, err := net.SplitHostPort(c.Redis.Address); err != nil {
+		if !address(c.Redis.Address) {
 			add("cache.redis.address", "no address of Redis", hint)
 		}
 		return

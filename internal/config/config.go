@@ -237,9 +237,10 @@ func (c *Config) AdminIsPublic() bool {
 	return c.Admin != Off && address(c.Admin) && !loopback(c.Admin)
 }
 
+// address reports whether s is host:port; user:password@host is none.
 func address(s string) bool {
 	_, port, err := net.SplitHostPort(s)
-	return err == nil && port != ""
+	return err == nil && port != "" && !strings.Contains(s, "@")
 }
 
 // loopback reports whether only this machine can reach the address.

@@ -32,6 +32,11 @@ func (c Config) masked() ([]byte, error) {
 	for i, k := range c.Keys {
 		c.Keys[i].Upstream = Redacted(k.Upstream)
 	}
+	if c.Cache != nil && c.Cache.Redis != nil {
+		cache, redis := *c.Cache, *c.Cache.Redis
+		redis.Address = Redacted(redis.Address)
+		cache.Redis, c.Cache = &redis, &cache
+	}
 	return yaml.Marshal(c)
 }
 

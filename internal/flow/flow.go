@@ -336,9 +336,12 @@ func tellWait(c *call.Call, key call.Key, r *call.Refusal) {
 	if c.Attempts == 0 {
 		c.Waited = now.Sub(c.Received)
 	}
-	bound := r.Rule
-	if r.Reason == call.TimedOut {
+	bound := ""
+	switch {
+	case r.Reason == call.TimedOut:
 		bound = r.Limiter.String()
+	case r.Rule == call.RuleAtOnce:
+		bound = r.Rule
 	}
 	c.Tell(call.Attempt{
 		At: now, Wait: call.Wait{Took: r.Waited, BoundBy: bound},

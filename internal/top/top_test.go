@@ -347,7 +347,7 @@ func TestBothLanguagesHaveAllWords(t *testing.T) {
 		"outcome.": {"ok", "refused", "upstream_error", "client_gone", "failed_mid_stream"}, "breaker.": {"closed", "half_open", "open"},
 		"cause.": {"failing", "overloaded", "slow"}, "key.": {"ok", "blocked"}, "tab.": tabNames[:],
 		"block.":   {"spend_cap", "contract_cap", "own_limit", "workspace_limit", "no_credit", "disabled", "on_hold", "bad_key"},
-		"limiter.": {"requests", "input_tokens", "output_tokens", "retry_after", "window"}, "class.": {"interactive", "normal", "batch"},
+		"limiter.": {"requests", "input_tokens", "output_tokens", "retry_after", "window", call.RuleAtOnce}, "class.": {"interactive", "normal", "batch"},
 	} {
 		for _, v := range values {
 			if en[prefix+v] == "" {

@@ -224,8 +224,7 @@ type field struct {
 // fields yields the keys of a struct in their order.
 func fields(t reflect.Type) func(func(field) bool) {
 	return func(yield func(field) bool) {
-		for i := range t.NumField() {
-			f := t.Field(i)
+		for f := range t.Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 			if name == "" || name == "-" {
 				continue

@@ -107,8 +107,8 @@ breaker: {etcd: {endpoints: ['127.0.0.1:1'], username: u, password: 'env:A'}}
 		case at.Kind() == reflect.Pointer || at.Kind() == reflect.Slice || at.Kind() == reflect.Map:
 			look(at.Elem())
 		case at.Kind() == reflect.Struct:
-			for i := range at.NumField() {
-				look(at.Field(i).Type)
+			for f := range at.Fields() {
+				look(f.Type)
 			}
 		}
 	}

@@ -19,7 +19,7 @@ func TestNoSecretIsShown(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	const signs = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 	shown := 0
-	for round := range 100 {
+	for round := range 50 {
 		var secrets []string
 		fresh := func() string {
 			b := []byte("s3cr")
@@ -79,8 +79,8 @@ breaker: {etcd: {endpoints: [%q], username: u, password: %q}}
 			}
 		}
 	}
-	if shown < 5 || shown > 95 {
-		t.Errorf("%d of 100 configurations could be shown: the test looks at one kind alone", shown)
+	if shown < 3 || shown > 47 {
+		t.Errorf("%d of 50 configurations could be shown: the test looks at one kind alone", shown)
 	}
 }
 

@@ -122,7 +122,7 @@ func unresolved(c config.Config, e env) []config.Fault {
 
 // sources are those of weir serve.
 func (f serveFlags) sources(e env) config.Sources {
-	return config.Sources{File: f.file, Profile: f.profile, Getenv: e.getenv, Flags: func(c *config.Config) {
+	return config.Sources{File: f.file, Profile: f.profile, Set: f.set, Getenv: e.getenv, Flags: func(c *config.Config) {
 		c.Listen = cmp.Or(f.listen, c.Listen)
 		c.Admin = cmp.Or(f.admin, c.Admin)
 		c.Upstream = cmp.Or(f.upstream, c.Upstream)

@@ -63,14 +63,8 @@ func doctorCommand(e env) *cobra.Command {
 			return d.report(asJSON)
 		},
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&f.file, "config", "", "configuration file (YAML)")
-	flags.StringVar(&f.profile, "profile", "", "defaults under the file, as for weir serve")
-	flags.StringVar(&f.listen, "listen", "", "address of the data plane, as for weir serve")
-	flags.StringVar(&f.admin, "admin", "", "address of the admin plane, as for weir serve")
-	flags.StringVar(&f.upstream, "upstream", "", "address of the API, as for weir serve")
-	flags.StringVar(&f.data, "data", "", "data folder, as for weir serve")
-	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	f.add(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 

@@ -20,6 +20,7 @@ import (
 // serveFlags override the file and the environment where they are given.
 type serveFlags struct {
 	file, profile, listen, admin, upstream, data string
+	set                                          []string
 	drain                                        time.Duration
 	verbose                                      bool
 }
@@ -50,6 +51,7 @@ func (f *serveFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.listen, "listen", "", "address of the data plane (default 127.0.0.1:8787)")
 	flags.StringVar(&f.admin, "admin", "", "address of the dashboard and admin API, or off (default 127.0.0.1:8788)")
 	flags.StringVar(&f.upstream, "upstream", "", "address of the API, or sim for the simulator (default https://api.anthropic.com)")
+	flags.StringArrayVar(&f.set, "set", nil, "any other value of the configuration, such as queue.at_once=5; may be repeated")
 	flags.StringVar(&f.data, "data", "", "folder for what outlives a restart (default: nothing does)")
 }
 

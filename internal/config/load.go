@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -24,6 +25,7 @@ type Sources struct {
 	Profile string // of a flag, before that of the environment and of the file
 	Getenv  func(string) string
 	Flags   func(*Config) // sets what flags say
+	Set     []string      // assignments such as queue.at_once=5, of flags
 }
 
 // Load reads the file, if one is named, and the environment over the defaults.
@@ -59,9 +61,12 @@ func (s Sources) load(step func(origin string, c Config) error) (Config, error) 
 		{FromEnvironment, func() error {
 			c.layEnvironment(s.Getenv)
 			c.chooseUpstream(named.Upstream != "" || s.Getenv("WEIR_UPSTREAM") != "")
-			return nil
+			return c.set("WEIR_SET", strings.Split(s.Getenv("WEIR_SET"), "\n"))
 		}},
-		{FromFlag, func() error { s.layFlags(&c); return nil }},
+		{FromFlag, func() error {
+			s.layFlags(&c)
+			return c.set("--set", s.Set)
+		}},
 	} {
 		if err := source.apply(); err != nil {
 			return c, err

@@ -85,6 +85,32 @@ budgets: []
 	}
 }
 
+func TestEveryValueCanBeSetFromOutside(t *testing.T) {
+	e, err := config.Sources{
+		Profile: "development", File: write(t, "queue: {at_once: 5}\n"),
+		Getenv: getenv("WEIR_SET", "queue.at_once=6\nretry.off=false\nbudgets=[]\n"),
+		Set:    []string{"queue.at_once=7", "classes.batch.max_tokens.default=9", "alerts.thresholds=[50, 5]", "queue.max_wait=1h"},
+	}.Explain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := e.Config
+	if c.Queue.AtOnce != 7 || c.Queue.MaxWait.D() != time.Hour || c.Retry.Off || len(c.Budgets) != 0 ||
+		c.Classes.Batch.MaxTokens.Default != 9 || !slices.Equal(c.Alerts.Thresholds, []int{50, 5}) {
+		t.Errorf("got %+v", c)
+	}
+	if e.Origins["queue.at_once"] != "flag" || e.Origins["alerts.thresholds"] != "flag" {
+		t.Errorf("origins %v", e.Origins)
+	}
+	for _, wrong := range []string{"queue.at_once", "queue=[", "=3", "queue.at_onc=3", "queue.at_once=many", "keys=sk-ant-api-secret"} {
+		for _, s := range []config.Sources{{Set: []string{wrong}, Getenv: getenv()}, {Getenv: getenv("WEIR_SET", wrong)}} {
+			if _, err := s.Load(); err == nil || strings.Contains(err.Error(), "sk-ant-api-secret") {
+				t.Errorf("%s: %v", wrong, err)
+			}
+		}
+	}
+}
+
 func TestTheSimulatorUnlessToldOtherwise(t *testing.T) {
 	const api = "https://api.anthropic.com"
 	for name, c := range map[string]struct {

@@ -175,7 +175,7 @@ func TestStagingIsProductionThatTells(t *testing.T) {
 			differ = append(differ, path)
 		}
 	}
-	if got := strings.Join(differ, " "); got != "alerts.every degrade.dry_run log_calls verbose_headers" {
+	if got := strings.Join(differ, " "); got != "alerts.every degrade.dry_run load.max_cost load.ramp log_calls verbose_headers" {
 		t.Errorf("staging alone sets %s", got)
 	}
 	for path := range origins["production"] {

@@ -89,6 +89,7 @@ type WaiterReport struct {
 type LadderReport struct {
 	At     time.Time    `json:"at"`
 	DryRun bool         `json:"dry_run"` // nothing is: it is only counted
+	Faults uint64       `json:"faults"`  // evaluations of conditions that failed: the rung stayed as it was
 	Rungs  []RungReport `json:"rungs"`
 }
 
@@ -98,7 +99,10 @@ type RungReport struct {
 	Enter   string          `json:"enter"`
 	Leave   string          `json:"leave,omitempty"` // empty: when enter does not hold
 	Changes uint64          `json:"changes"`         // how often it came into force or went out of it
-	InForce []InForceReport `json:"in_force"`        // at most 20
+	Would   uint64          `json:"would"`           // calls that a dry run would have made simpler
+	Fault   string          `json:"fault,omitempty"` // why a condition failed when it was looked at last
+	Places  int             `json:"places"`          // in how many it is in force
+	InForce []InForceReport `json:"in_force"`        // the latest of them, at most 20
 }
 
 // InForceReport is for whom a rung is in force.
@@ -107,4 +111,5 @@ type InForceReport struct {
 	Tenant string    `json:"tenant,omitempty"` // empty: all
 	Model  string    `json:"model"`
 	Since  time.Time `json:"since"`
+	Values string    `json:"values,omitempty"` // what the conditions look at, now: headroom = 0.12
 }

@@ -135,6 +135,7 @@ type step struct {
 	sample  call.Call // a call from there, without its body
 	looked  time.Time
 	touched time.Time
+	fault   error // of its conditions, when they were looked at
 }
 
 // maxSteps bounds ladder.steps: models and tenants are named by clients. A place
@@ -235,13 +236,8 @@ func (l *ladder) at(now time.Time, plan *Ladder, i int, c *call.Call) bool {
 func (l *ladder) look(now time.Time, plan *Ladder, i int, s *step) {
 	r := &plan.Rungs[i]
 	s.looked = now
-	signals := l.signals(now, &s.sample)
-	enter, err := r.Enter.Holds(signals)
-	leave := !enter
-	if err == nil && r.Leave != nil {
-		leave, err = r.Leave.Holds(signals)
-	}
-	if err != nil {
+	enter, leave, err := r.holds(l.signals(now, &s.sample))
+	if s.fault = err; err != nil {
 		l.faults++ // it stays as it is
 		return
 	}

@@ -3,6 +3,7 @@ package weir
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
@@ -11,7 +12,7 @@ import (
 // maxInForce bounds how many places of one rung are told of.
 const maxInForce = 20
 
-// Degradation tells which rungs of the ladder are in force, and for whom.
+// Degradation tells which rungs of the ladder are in force, for whom and why.
 func (g *Gateway) Degradation() call.LadderReport {
 	now := time.Now()
 	l := &g.ladder
@@ -19,28 +20,60 @@ func (g *Gateway) Degradation() call.LadderReport {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	plan := l.plan.Load()
-	out := call.LadderReport{At: now, DryRun: plan.DryRun, Rungs: []call.RungReport{}}
+	out := call.LadderReport{At: now, DryRun: plan.DryRun, Faults: l.faults, Rungs: make([]call.RungReport, len(plan.Rungs))}
 	for i, r := range plan.Rungs {
-		report := call.RungReport{
-			Rung: string(r.Do.Kind), Enter: r.Enter.String(), Changes: l.changes[i], InForce: []call.InForceReport{},
+		out.Rungs[i] = call.RungReport{
+			Rung: string(r.Do.Kind), Enter: r.Enter.String(), Changes: l.changes[i], Would: l.would[i], InForce: []call.InForceReport{},
 		}
 		if r.Leave != nil {
-			report.Leave = r.Leave.String()
+			out.Rungs[i].Leave = r.Leave.String()
 		}
-		for at, s := range l.steps {
-			if at.rung == i && s.On() {
-				report.InForce = append(report.InForce, call.InForceReport{
-					Class: at.class.String(), Tenant: at.tenant, Model: at.model, Since: s.Changed(),
-				})
-			}
+	}
+	on := make([][]foothold, len(plan.Rungs))
+	for at, s := range l.steps {
+		if s.fault != nil {
+			out.Rungs[at.rung].Fault = s.fault.Error()
 		}
-		slices.SortFunc(report.InForce, func(a, b call.InForceReport) int {
-			return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Class, b.Class), cmp.Compare(a.Model, b.Model), cmp.Compare(a.Tenant, b.Tenant))
-		})
-		report.InForce = report.InForce[:min(len(report.InForce), maxInForce)]
-		out.Rungs = append(out.Rungs, report)
+		if s.On() {
+			on[at.rung] = append(on[at.rung], at)
+		}
+	}
+	for i := range on {
+		out.Rungs[i].Places = len(on[i])
+		for _, at := range l.latest(on[i]) {
+			s := l.steps[at]
+			out.Rungs[i].InForce = append(out.Rungs[i].InForce, call.InForceReport{
+				Class: at.class.String(), Tenant: at.tenant, Model: at.model, Since: s.Changed(),
+				Values: plan.Rungs[i].values(l.signals(now, &s.sample)),
+			})
+		}
 	}
 	return out
+}
+
+// latest are the places where a rung has come into force last, the last one
+// first. The caller holds l.mu.
+func (l *ladder) latest(places []foothold) []foothold {
+	slices.SortFunc(places, func(a, b foothold) int {
+		return cmp.Or(l.steps[b].Changed().Compare(l.steps[a].Changed()), cmp.Compare(a.class, b.class),
+			cmp.Compare(a.model, b.model), cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.account, b.account))
+	})
+	return places[:min(len(places), maxInForce)]
+}
+
+// values are what the conditions of a rung look at, if they can say so.
+func (r *Rung) values(s call.Signals) string {
+	var parts []string
+	for _, c := range []Condition{r.Enter, r.Leave} {
+		if c, ok := c.(interface{ Show(call.Signals) []string }); ok {
+			for _, part := range c.Show(s) {
+				if !slices.Contains(parts, part) {
+					parts = append(parts, part)
+				}
+			}
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // levels counts, by class, the rungs that are in force for any of its calls. The

@@ -7,11 +7,13 @@ package ladder
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common"
 	"github.com/google/cel-go/common/types"
 
 	"github.com/weir-gateway/weir/call"
@@ -37,8 +39,7 @@ func Compile(text string) (*Condition, error) {
 	}
 	ast, issues := env.Compile(text)
 	if issues != nil && issues.Err() != nil {
-		first := issues.Errors()[0]
-		return nil, fmt.Errorf("at character %d: %s", first.Location.Column()+1, strings.TrimSpace(first.Message))
+		return nil, errors.New(faults(issues.Errors()))
 	}
 	if !ast.OutputType().IsExactType(types.BoolType) {
 		return nil, fmt.Errorf("it is of type %s, not bool", ast.OutputType())
@@ -54,6 +55,19 @@ func Compile(text string) (*Condition, error) {
 		}
 	}
 	return c, nil
+}
+
+// faults tells of everything that is wrong with a condition, and where.
+func faults(list []*common.Error) string {
+	parts := make([]string, len(list))
+	for i, e := range list {
+		at := fmt.Sprintf("character %d", e.Location.Column()+1)
+		if e.Location.Line() > 1 {
+			at = fmt.Sprintf("line %d, %s", e.Location.Line(), at)
+		}
+		parts[i] = "at " + at + ": " + strings.TrimSuffix(strings.TrimSpace(e.Message), " (in container '')")
+	}
+	return strings.Join(parts, "; ")
 }
 
 // variables are what a condition may look at.
@@ -126,20 +140,21 @@ func (c *Condition) Holds(s call.Signals) (bool, error) {
 }
 
 // Show lists what the condition looks at, with its values: "headroom = 0.12".
-func (c *Condition) Show(s call.Signals) string {
-	var parts []string
+func (c *Condition) Show(s call.Signals) (parts []string) {
 	for _, v := range variables {
 		if !c.uses[v.name] {
 			continue
 		}
 		value := v.of(&s)
-		if at, ok := value.(time.Time); ok {
+		switch at := value.(type) {
+		case time.Time:
 			value = at.UTC().Format(time.RFC3339)
-		}
-		if text, ok := value.(string); ok && v.kind == cel.StringType {
-			value = fmt.Sprintf("%q", text)
+		case string:
+			value = strconv.Quote(at)
+		case float64:
+			value = strconv.FormatFloat(at, 'g', 4, 64)
 		}
 		parts = append(parts, fmt.Sprintf("%s = %v", v.name, value))
 	}
-	return strings.Join(parts, ", ")
+	return parts
 }

@@ -39,7 +39,7 @@ func TestCondition(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Show(s); got != `headroom = 0.12, class = "batch"` || c.PerTenant() {
+	if got := strings.Join(c.Show(s), ", "); got != `headroom = 0.12, class = "batch"` || c.PerTenant() {
 		t.Errorf("it shows %s, and per tenant is %v", got, c.PerTenant())
 	}
 	if c, err := ladder.Compile("budget > 0.5"); err != nil || !c.PerTenant() {
@@ -54,7 +54,9 @@ func TestCondition(t *testing.T) {
 
 func TestFaultsOfConditions(t *testing.T) {
 	for text, want := range map[string]string{
-		"headroom <":               "at character",
+		"headroom <":               "at character 11: Syntax error",
+		"headrom < outpt":          "at character 1: undeclared reference to 'headrom'; at character 11: undeclared reference to 'outpt'",
+		"headroom < 1 &&\n  nw":    "line 2, character 3",
 		"headrom < 0.2":            "undeclared reference to 'headrom'",
 		"queue_wait > 5":           "no matching overload",
 		`headroom < "0.2"`:         "no matching overload",

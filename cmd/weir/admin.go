@@ -16,7 +16,7 @@ const shortestToken = 16
 func sourceOf(g *weir.Gateway) dash.Source {
 	s := dash.Source{
 		Quota: g.Quota, Queue: g.Queue, Recent: g.Recent, Request: g.Request, Waiting: g.Waiting,
-		Protection: g.Protection, Warnings: g.Warnings, Prompt: g.PromptCache, Metrics: g.Metrics(), Ready: g.Ready, Messages: g.Handler(), Version: version(),
+		Protection: g.Protection, Degradation: g.Degradation, Warnings: g.Warnings, Prompt: g.PromptCache, Metrics: g.Metrics(), Ready: g.Ready, Messages: g.Handler(), Version: version(),
 	}
 	if _, ok := g.Cache(); ok {
 		s.Cache = func() call.CacheReport { report, _ := g.Cache(); return report }

@@ -25,23 +25,24 @@ import (
 // concurrent use and fast: a listener on the event stream makes them run about
 // twice a second. A nil one means that there is nothing to tell.
 type Source struct {
-	Quota      func() call.QuotaReport
-	Queue      func() call.QueueReport
-	Protection func() call.ProtectionReport
-	Warnings   func() []call.Warning // the most urgent first
-	Recent     func() []call.Event   // in any order; bounded by whoever keeps them
-	Request    func(id string) (call.Event, bool)
-	Waiting    func(id string) (call.WaiterReport, bool)
-	Money      func() call.MoneyReport
-	Usage      func(ctx context.Context, q UsageQuery) (any, error) // an error is the asker's mistake, or the ledger's
-	Cache      func() call.CacheReport
-	PurgeCache func(tenant string) error // "": of everybody
-	Prompt     func() call.PromptCacheReport
-	Metrics    http.Handler
-	Ready      func() error
-	Warning    func() error // what is wrong and yet keeps nobody from serving; /readyz shows it
-	Config     func() any   // the effective configuration, secrets masked
-	Version    string
+	Quota       func() call.QuotaReport
+	Queue       func() call.QueueReport
+	Protection  func() call.ProtectionReport
+	Warnings    func() []call.Warning // the most urgent first
+	Degradation func() call.LadderReport
+	Recent      func() []call.Event // in any order; bounded by whoever keeps them
+	Request     func(id string) (call.Event, bool)
+	Waiting     func(id string) (call.WaiterReport, bool)
+	Money       func() call.MoneyReport
+	Usage       func(ctx context.Context, q UsageQuery) (any, error) // an error is the asker's mistake, or the ledger's
+	Cache       func() call.CacheReport
+	PurgeCache  func(tenant string) error // "": of everybody
+	Prompt      func() call.PromptCacheReport
+	Metrics     http.Handler
+	Ready       func() error
+	Warning     func() error // what is wrong and yet keeps nobody from serving; /readyz shows it
+	Config      func() any   // the effective configuration, secrets masked
+	Version     string
 
 	// Messages is the gateway's front door, for the playground. Nil: there is
 	// none. Asks says what its callers must bring: "" nothing, "key" an API key,
@@ -81,6 +82,7 @@ func New(src Source) *Admin {
 		"/api/v1/quota":             a.quota,
 		"/api/v1/queue":             a.queue,
 		"/api/v1/protection":        a.protection,
+		"/api/v1/degradation":       a.degradation,
 		"/api/v1/warnings":          a.warnings,
 		"/api/v1/requests":          a.requests,
 		"/api/v1/history":           a.serveHistory,

@@ -33,6 +33,9 @@ func source() Source {
 		Protection: func() call.ProtectionReport {
 			return call.ProtectionReport{Breakers: []call.BreakerReport{{Scope: "api/claude-sonnet-5", State: "open", Rule: "outage", Cause: "failing", Opened: 2}}}
 		},
+		Degradation: func() call.LadderReport {
+			return call.LadderReport{Rungs: []call.RungReport{{Rung: "effort", Enter: "headroom < 0.2", Places: 7, InForce: make([]call.InForceReport, 7)}}}
+		},
 		Warnings: func() []call.Warning {
 			left := 0.1
 			return []call.Warning{{
@@ -92,6 +95,8 @@ func TestRoutes(t *testing.T) {
 		{"/api/v1/queue", 200, "application/json", `"waiting":7`},
 		{"/api/v1/protection", 200, "application/json", `"scope":"api/claude-sonnet-5","state":"open"`},
 		{"/api/v1/protection", 200, "application/json", `"opened":2}],"rules":[]`},
+		{"/api/v1/degradation", 200, "application/json", `"rungs":[{"rung":"effort","enter":"headroom`},
+		{"/api/v1/degradation", 200, "application/json", `"places":7`},
 		{"/api/v1/warnings", 200, "application/json", `"kind":"quota_low","level":"warning"`},
 		{"/api/v1/warnings", 200, "application/json", `"threshold_percent":10,"left":0.1,"empty_in_s":null,"until":null,"text":{"en":{"message":"claude-sonnet-5: the quota`},
 		{"/api/v1/warnings", 200, "application/json", `"zh":{"message":"模型 claude-sonnet-5`},
@@ -133,12 +138,13 @@ func TestReadyWithAWarning(t *testing.T) {
 func TestNothingToTell(t *testing.T) {
 	h := New(Source{})
 	for path, want := range map[string]string{
-		"/api/v1/quota":      `"buckets":[],"keys":[]`,
-		"/api/v1/queue":      `"lanes":[]`,
-		"/api/v1/protection": `"breakers":[],"rules":[]`,
-		"/api/v1/warnings":   `"warnings":[]`,
-		"/api/v1/requests":   `"requests":[]`,
-		"/readyz":            "ready",
+		"/api/v1/quota":       `"buckets":[],"keys":[]`,
+		"/api/v1/queue":       `"lanes":[]`,
+		"/api/v1/protection":  `"breakers":[],"rules":[]`,
+		"/api/v1/degradation": `"dry_run":false,"faults":0,"rungs":[]`,
+		"/api/v1/warnings":    `"warnings":[]`,
+		"/api/v1/requests":    `"requests":[]`,
+		"/readyz":             "ready",
 	} {
 		if got := get(t, h, path); got.Code != 200 || !strings.Contains(got.Body.String(), want) {
 			t.Errorf("%s: %d %s", path, got.Code, got.Body)

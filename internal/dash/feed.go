@@ -18,21 +18,23 @@ const (
 	feedWarnings  = 30               // most urgent warnings, which come with their words
 	feedWaiters   = 60               // waiting calls, and tenants, in each snapshot, but one of each lane
 	feedRows      = 12               // of each list of a report on money
+	feedPlaces    = 5                // of each rung of the ladder
 )
 
 // snapshot is one event of /api/v1/events: the whole picture, so that a
 // listener that missed some has missed nothing.
 type snapshot struct {
-	At         time.Time             `json:"at"`
-	Version    string                `json:"version"`
-	Quota      call.QuotaReport      `json:"quota"`
-	Queue      call.QueueReport      `json:"queue"`
-	Protection call.ProtectionReport `json:"protection"`
-	Warnings   []warningView         `json:"warnings"`
-	Recent     tally                 `json:"recent"`
-	Requests   []requestView         `json:"requests"`
-	Money      *call.MoneyReport     `json:"money,omitempty"`
-	Cache      *call.CacheReport     `json:"cache,omitempty"`
+	At          time.Time             `json:"at"`
+	Version     string                `json:"version"`
+	Quota       call.QuotaReport      `json:"quota"`
+	Queue       call.QueueReport      `json:"queue"`
+	Protection  call.ProtectionReport `json:"protection"`
+	Degradation call.LadderReport     `json:"degradation"`
+	Warnings    []warningView         `json:"warnings"`
+	Recent      tally                 `json:"recent"`
+	Requests    []requestView         `json:"requests"`
+	Money       *call.MoneyReport     `json:"money,omitempty"`
+	Cache       *call.CacheReport     `json:"cache,omitempty"`
 
 	Prompt *call.PromptCacheReport `json:"prompt_cache,omitempty"` // nil while it has done nothing
 }
@@ -41,14 +43,15 @@ type snapshot struct {
 func (a *Admin) snapshot() []byte {
 	now, events := time.Now(), a.recent()
 	s := snapshot{
-		At:         now,
-		Version:    a.src.Version,
-		Quota:      a.quotaReport(),
-		Queue:      brief(a.queueReport()),
-		Protection: a.protectionReport(),
-		Warnings:   a.warningViews(feedWarnings),
-		Recent:     count(events, now),
-		Requests:   latest(events, feedRequests),
+		At:          now,
+		Version:     a.src.Version,
+		Quota:       a.quotaReport(),
+		Queue:       brief(a.queueReport()),
+		Protection:  a.protectionReport(),
+		Degradation: firstPlaces(a.ladderReport()),
+		Warnings:    a.warningViews(feedWarnings),
+		Recent:      count(events, now),
+		Requests:    latest(events, feedRequests),
 	}
 	if a.src.Money != nil {
 		s.Money = new(firstRows(a.src.Money()))

@@ -3,6 +3,7 @@ package dash
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -96,5 +97,16 @@ func TestEventsEndWhenTheServerCloses(t *testing.T) {
 	}
 	if err := lines.Err(); err != nil {
 		t.Errorf("the stream did not end cleanly: %v", err)
+	}
+}
+
+func TestSnapshotHasTheLadder(t *testing.T) {
+	var s snapshot
+	body, ok := strings.CutPrefix(string(New(source()).snapshot()), "event: snapshot\ndata: ")
+	if err := json.Unmarshal([]byte(body), &s); !ok || err != nil {
+		t.Fatal(err)
+	}
+	if rungs := s.Degradation.Rungs; len(rungs) != 1 || rungs[0].Places != 7 || len(rungs[0].InForce) != feedPlaces {
+		t.Errorf("the ladder: %+v", rungs)
 	}
 }

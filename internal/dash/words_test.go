@@ -68,7 +68,8 @@ func TestWhatIsComposedHasWords(t *testing.T) {
 		"kind.":         {"flow", "isolation", "hotspot", "system"},
 		"key.":          {"ok", "blocked"},
 		"notify.":       {"on", "off", "denied"},
-		"rung.":         {"fallback"},
+		"rung.":         {"effort", "thinking", "max_tokens", "trim", "images", "fallback", "cached", "batches", "refuse"},
+		"ladder.":       {"on", "off", "would", "help", "dry"},
 		"cache.":        {"share", "read", "write", "freed", "net", "hits", "entries", "saved"},
 		"col.money.":    {"tenants", "models", "days"},
 		"trouble.":      {"wait", "cap", "busy", "yours", "gateway"},
@@ -76,7 +77,7 @@ func TestWhatIsComposedHasWords(t *testing.T) {
 		"login.":        {"wrong", "many"},
 		"col.": {
 			"key", "organization", "state", "what", "model", "opened", "why", "since", "probe", "rule", "kind", "resource", "refused",
-			"group", "position", "eta", "last", "class", "tokens.in", "asked", "served", "rung", "answers", "cost", "requests",
+			"group", "position", "eta", "last", "class", "tokens.in", "asked", "served", "rung", "answers", "cost", "requests", "whom", "conditions", "changes", "would",
 		},
 	}
 	for _, state := range []string{"unknown", "ok", "tight", "exhausted", "blocked", "partly", "failing"} {

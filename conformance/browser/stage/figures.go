@@ -33,6 +33,7 @@ var smallPlaces = []place{
 func small(began time.Time) dash.Source {
 	s := source(began, smallPlaces)
 	s.Money = func() call.MoneyReport { return money(time.Now()) }
+	s.Degradation = func() call.LadderReport { return ladder(began) }
 	s.Warnings = func() []call.Warning { return warnings(began) }
 	s.Cache = func() call.CacheReport {
 		return call.CacheReport{At: time.Now(), Entries: 1_204, Bytes: 9 << 20, Hits: 312, Misses: 2_011, Joins: 44, Saved: 1_830_000, SavedUSD: 7_410_000_000_000}
@@ -149,7 +150,7 @@ func finished(id string) (call.Event, bool) {
 	case n%51 == 0:
 		e.Status, e.Outcome, e.Reason = 429, "refused", "wait_deadline"
 	case n%15 == 0:
-		e.Model, e.Degraded = "claude-sonnet-5", call.Degradation{Rung: "fallback", From: "claude-opus-5"}
+		e.Model, e.Degraded = "claude-sonnet-5", call.Degradation{Rung: "max_tokens+fallback", From: "claude-opus-5"}
 	}
 	return e, true
 }

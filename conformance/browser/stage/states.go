@@ -11,6 +11,7 @@ import (
 // outage is a gateway whose upstream fails for one model.
 func outage(began time.Time) dash.Source {
 	s := small(began)
+	s.Degradation = func() call.LadderReport { return onTrial(began) }
 	s.Protection = func() call.ProtectionReport {
 		now := time.Now()
 		retry := now.Truncate(10 * time.Second).Add(10 * time.Second)
@@ -24,6 +25,30 @@ func outage(began time.Time) dash.Source {
 		}
 	}
 	return s
+}
+
+// ladder is one with rungs in force, one that is not, and one whose condition
+// fails.
+func ladder(began time.Time) call.LadderReport {
+	return call.LadderReport{At: time.Now(), Faults: 31, Rungs: []call.RungReport{
+		{Rung: "thinking", Enter: "headroom < 0.2", Leave: "headroom > 0.5", Changes: 3, Places: 2, InForce: []call.InForceReport{
+			{Class: "normal", Model: "claude-opus-5", Since: began, Values: "headroom = 0.14"},
+			{Class: "batch", Model: "claude-sonnet-5", Since: began, Values: "headroom = 0.38"},
+		}},
+		{Rung: "max_tokens", Enter: `budget > 0.8 || queue_wait > duration("30s")`, Changes: 11, Places: 7, InForce: []call.InForceReport{
+			{Class: "batch", Tenant: "batch-import", Model: "claude-opus-5", Since: began, Values: "queue_wait = 4s, budget = 0.9492"},
+		}},
+		{Rung: "refuse", Enter: "headroom < 0.05", Leave: "headroom > 0.2", Changes: 2},
+		{Rung: "trim", Enter: "1 / waiting > 0", Fault: "division by zero"},
+	}}
+}
+
+// onTrial is a ladder that only counts.
+func onTrial(began time.Time) call.LadderReport {
+	r := ladder(began)
+	r.DryRun, r.Faults, r.Rungs = true, 0, r.Rungs[:3]
+	r.Rungs[0].Would, r.Rungs[1].Would = 1204, 88
+	return r
 }
 
 // blocked is a gateway one of whose accounts has reached its monthly cap.

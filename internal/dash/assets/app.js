@@ -7,7 +7,8 @@ import { setClock } from "./countdown.js";
 import { attribute, text } from "./dom.js";
 import { frame, toLogin, wayOut } from "./frame.js";
 import { keys, relabel as relabelKeys } from "./keys.js";
-import { cache, degraded, money, relabel as relabelMoney } from "./money.js";
+import { ladder, relabel as relabelLadder } from "./ladder.js";
+import { cache, money, relabel as relabelMoney } from "./money.js";
 import { notify, relabel as relabelNotify } from "./notify.js";
 import { protection, relabel as relabelProtection } from "./protection.js";
 import { queue, relabel as relabelQueue } from "./queue.js";
@@ -31,7 +32,7 @@ const parts = [
   ["keys-part", () => keys(picture.quota.keys)],
   ["protection", () => protection(picture.protection)],
   ["queue-section", () => queue(picture.queue)],
-  ["degraded-part", () => degraded(picture.recent)],
+  ["degraded-part", () => ladder(picture)],
   ["cache-part", () => cache(picture)],
   ["money-part", () => money(picture.money)],
   ["requests-section", () => requests(picture.requests)],
@@ -97,7 +98,7 @@ function listen() {
 function retold() {
   linked(link);
   for (const relabel of [
-    relabelAlerts, relabelChart, relabelKeys, relabelMoney, relabelNotify, relabelProtection, relabelQueue, relabelQuota, relabelTables,
+    relabelAlerts, relabelChart, relabelKeys, relabelLadder, relabelMoney, relabelNotify, relabelProtection, relabelQueue, relabelQuota, relabelTables,
   ]) relabel();
   closeStory();
   shown = 0;

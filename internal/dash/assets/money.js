@@ -1,4 +1,4 @@
-// What answers cost and what was saved: degradation, caches, money. A part that
+// What answers cost and what was saved: caches, money. A part that
 // the gateway has no figures for is not shown.
 
 import { countdown, still } from "./countdown.js";
@@ -8,16 +8,6 @@ import { clock, short, t, wait, whole } from "./words.js";
 
 const node = (id) => document.getElementById(id);
 const KINDS = ["tenants", "models", "days"];
-
-/** degraded shows which models answered in the place of which. */
-export function degraded(recent) {
-  node("degraded-part").hidden = recent.degraded.length === 0;
-  keyed(body("degraded"), recent.degraded, (d) => [d.rung, d.from, d.to].join("\u0000"), (d) => {
-    const row = make("tr", { "data-from": d.from }, cell("asked", "lane"), cell("served", "wide"), cell("rung"), cell("answers", "num"));
-    [d.from, d.to, t(`rung.${d.rung}`)].forEach((v, i) => text(row.cells[i], v));
-    return row;
-  }, (row, d) => text(row.cells[3], whole(d.n)));
-}
 
 /** cache shows both caches: the upstream's of prompts, ours of answers. */
 export function cache({ recent: r, cache: c, prompt_cache: p }) {
@@ -89,6 +79,6 @@ function updateBudget(box, b) {
 
 /** relabel makes the next picture build everything anew. */
 export function relabel() {
-  for (const id of ["degraded", ...KINDS.map((k) => `money-${k}`)]) forget(body(id));
+  for (const id of KINDS.map((k) => `money-${k}`)) forget(body(id));
   for (const id of ["cache", "budgets"]) forget(node(id));
 }

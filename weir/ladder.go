@@ -1,7 +1,6 @@
 package weir
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -241,7 +240,7 @@ func (l *ladder) look(now time.Time, plan *Ladder, i int, s *step) {
 		l.faults++ // it stays as it is
 		return
 	}
-	if s.Feed(now, enter, leave, cmp.Or(r.Dwell, DefaultDwell)) {
+	if s.Feed(now, enter, leave, r.DwellTime()) {
 		l.changes[i]++
 	}
 }
@@ -291,7 +290,7 @@ func (l *ladder) Again(now time.Time, c *call.Call) time.Duration {
 	plan := l.plan.Load()
 	for at, s := range l.steps {
 		if plan.Rungs[at.rung].Do.Kind == call.RungRefuse && at.class == c.Class && at.model == c.Model && s.On() {
-			return max(s.Free(now, cmp.Or(plan.Rungs[at.rung].Dwell, DefaultDwell)), leastAgain)
+			return max(s.Free(now, plan.Rungs[at.rung].DwellTime()), leastAgain)
 		}
 	}
 	return leastAgain

@@ -1,6 +1,11 @@
 package weir
 
-import "github.com/weir-gateway/weir/call"
+import (
+	"cmp"
+	"time"
+
+	"github.com/weir-gateway/weir/call"
+)
 
 // Explanation is what a rung makes of a call.
 type Explanation struct {
@@ -23,6 +28,9 @@ const (
 	RungElsewhere RungVerdict = "elsewhere" // it is not for such calls
 	RungProtected RungVerdict = "protected" // such calls are never made simpler
 )
+
+// DwellTime is how long the rung is in force, or not, at least.
+func (r Rung) DwellTime() time.Duration { return cmp.Or(r.Dwell, DefaultDwell) }
 
 // Explain tells what each rung makes of a call that finds s, and why. It does
 // not look at the client, of which signals know nothing.

@@ -14,6 +14,8 @@ import (
 type checkFlags struct {
 	serveFlags
 	asJSON, schema bool
+	explain        bool
+	with           []string // signals
 }
 
 func checkCommand(e env) *cobra.Command {
@@ -24,8 +26,13 @@ func checkCommand(e env) *cobra.Command {
 		Long: `Check a configuration and print it as it takes effect: the built-in defaults, the
 profile, the file, the environment and the flags over each other. Behind each value
 that is not the built-in default stands where it comes from. Secrets are not shown,
-and nothing is asked of the network: that is for weir doctor.`,
+and nothing is asked of the network: that is for weir doctor.
+
+With --explain it says instead what each rung of the degradation ladder makes of a
+call, and why. Such a call finds the signals of --with, and otherwise a gateway at
+rest.`,
 		Example: "  weir check --config weir.yaml\n  weir check --config weir.yaml --profile production --json\n" +
+			"  weir check --config weir.yaml --explain --with headroom=0.1,queue_wait=8s,class=batch\n" +
 			"  weir check --schema > weir.schema.json",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -37,6 +44,8 @@ and nothing is asked of the network: that is for weir doctor.`,
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&f.explain, "explain", false, "say what the degradation ladder makes of a call")
+	cmd.Flags().StringSliceVar(&f.with, "with", nil, "what that call finds, such as headroom=0.1,queue_wait=8s,class=batch,now=2026-11-25T03:00:00Z")
 	cmd.Flags().BoolVar(&f.schema, "schema", false, "print the JSON Schema of the file, for editors")
 	return cmd
 }
@@ -91,6 +100,9 @@ func check(e env, f checkFlags) error {
 	warnings := append(explained.Config.Warnings(), unresolved(explained.Config, e)...)
 	for _, w := range warnings {
 		fmt.Fprintf(e.stderr, "weir: warning: %s\n", w)
+	}
+	if f.explain {
+		return explain(e, explained.Config, f)
 	}
 	if f.asJSON {
 		view, err := explained.Config.View()

@@ -27,11 +27,11 @@ func topCommand(e env) *cobra.Command {
 		Use:   "top",
 		Short: "Show a running gateway live in the terminal",
 		Long: `Show what a running gateway knows: how much quota is left and until when, who
-waits and goes next, the latest requests, and what is blocked. Press ? for the
-keys. Where the output is not a terminal, one picture is printed as plain text.
+waits and goes next, the latest requests, what is blocked and what is made
+simpler. Press ? for the keys. Where the output is not a terminal, one picture is printed as plain text.
 
 --json prints the figures of the admin API as one document:
-{"quota":…,"queue":…,"protection":…,"requests":…}`,
+{"quota":…,"queue":…,"protection":…,"degradation":…,"requests":…}`,
 		Example: "  weir top\n  weir top --once\n  weir top --json | jq .quota.state",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

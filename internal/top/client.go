@@ -143,7 +143,7 @@ func (c *Client) Get(ctx context.Context, path string, into any) error {
 // Figures returns what the admin plane says, as one JSON document.
 func (c *Client) Figures(ctx context.Context) ([]byte, error) {
 	out := map[string]json.RawMessage{}
-	for _, name := range []string{"quota", "queue", "protection", "requests"} {
+	for _, name := range []string{"quota", "queue", "protection", "degradation", "requests"} {
 		var raw json.RawMessage
 		if err := c.Get(ctx, "/api/v1/"+name, &raw); err != nil {
 			return nil, err

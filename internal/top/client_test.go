@@ -107,7 +107,7 @@ func TestPictureAndFigures(t *testing.T) {
 		if err := json.Unmarshal(raw, &figures); err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"quota", "queue", "protection", "requests"} {
+		for _, name := range []string{"quota", "queue", "protection", "degradation", "requests"} {
 			if figures[name].Path != "/api/v1/"+name {
 				t.Errorf("%s is %v", name, figures[name])
 			}

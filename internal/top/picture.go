@@ -8,14 +8,15 @@ import (
 
 // Picture is one event of /api/v1/events: everything as it is at one instant.
 type Picture struct {
-	At         time.Time             `json:"at"`
-	Version    string                `json:"version"`
-	Quota      call.QuotaReport      `json:"quota"`
-	Queue      call.QueueReport      `json:"queue"`
-	Protection call.ProtectionReport `json:"protection"`
-	Warnings   []Warning             `json:"warnings"` // nil: the gateway has none
-	Recent     Tally                 `json:"recent"`
-	Requests   []Request             `json:"requests"` // newest first
+	At          time.Time             `json:"at"`
+	Version     string                `json:"version"`
+	Quota       call.QuotaReport      `json:"quota"`
+	Queue       call.QueueReport      `json:"queue"`
+	Protection  call.ProtectionReport `json:"protection"`
+	Degradation call.LadderReport     `json:"degradation"`
+	Warnings    []Warning             `json:"warnings"` // nil: the gateway has none
+	Recent      Tally                 `json:"recent"`
+	Requests    []Request             `json:"requests"` // newest first
 }
 
 // Tally counts the calls of the last minute.

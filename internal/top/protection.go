@@ -2,20 +2,11 @@ package top
 
 import "strconv"
 
-// guarded reports whether there is anything to tell of keys, breakers or
-// rules.
-func (m *Model) guarded() bool {
-	p := m.picture
-	return len(p.Quota.Keys)+len(p.Protection.Breakers)+len(p.Protection.Rules) > 0
-}
-
-// protection shows the keys, the breakers that have ever opened and the rules.
+// protection shows the keys, what is made simpler, the breakers that have ever
+// opened and the rules.
 func (m *Model) protection() []string {
-	if !m.guarded() {
-		return []string{cut(m.words.t("protection.none"), m.width)}
-	}
 	var lines []string
-	for _, part := range [][]string{m.keys(), m.breakers(), m.rules()} {
+	for _, part := range [][]string{m.keys(), m.ladder(), m.breakers(), m.rules()} {
 		if len(part) > 0 && len(lines) > 0 {
 			lines = append(lines, "")
 		}

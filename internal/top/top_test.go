@@ -54,6 +54,10 @@ func busy() *Picture {
 			Breakers: []call.BreakerReport{{Scope: "api.anthropic.com/claude-opus-4-8", State: "open", Since: at, Rule: "outage", Cause: "overloaded", RetryAt: &probe, Opened: 2}},
 			Rules:    []call.RuleReport{{Rule: "tenants", Kind: "hotspot", Resource: "*", Refused: 7}},
 		},
+		Degradation: call.LadderReport{Rungs: []call.RungReport{
+			{Rung: "thinking", Places: 9, InForce: []call.InForceReport{{Class: "batch", Tenant: "amber", Model: "claude-opus-4-8", Since: at, Values: "headroom = 0.12"}}},
+			{Rung: "refuse"},
+		}},
 		Warnings: []Warning{{Level: "warning", Text: map[string]WarningText{
 			"en": {Message: "10 % of the input tokens of claude-sonnet-4.x are left.", Hint: "Calls will wait."},
 			"zh": {Message: "claude-sonnet-4.x 的输入 token 只剩 10 %。", Hint: "请求将排队等待。"},

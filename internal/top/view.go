@@ -175,7 +175,10 @@ func (m *Model) body() []string {
 	case tabRequests:
 		return m.requests(len(m.picture.Requests))
 	case tabProtection:
-		return m.protection()
+		if part := m.protection(); part != nil {
+			return part
+		}
+		return []string{cut(m.words.t("protection.none"), m.width)}
 	}
 	return m.all()
 }
@@ -189,8 +192,8 @@ func (m *Model) all() []string {
 	}
 	section(tabQuota, m.quota())
 	section(tabQueue, m.queue(5))
-	if m.guarded() {
-		section(tabProtection, m.protection())
+	if part := m.protection(); part != nil {
+		section(tabProtection, part)
 	}
 	section(tabRequests, m.requests(10))
 	return lines

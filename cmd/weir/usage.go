@@ -160,14 +160,20 @@ func values(l ledger.Line, by []ledger.Dimension) []string {
 	return out
 }
 
-// figures are the columns of every report.
-var figures = []string{"requests", "attempts", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "cost_usd"}
+// amounts are the columns of every report, and those of one attempt.
+var amounts = []string{"input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "cost_usd"}
+
+// figures are the columns of sums.
+var figures = append(append([]string{"requests", "attempts"}, amounts...), "degraded")
+
+func number(n int64) string { return strconv.FormatInt(n, 10) }
+
+func amountsOf(s ledger.Sum) []string {
+	return []string{number(int64(s.Input)), number(int64(s.CacheRead)), number(int64(s.CacheWrite)), number(int64(s.Output)), s.Cost.String()}
+}
 
 func figuresOf(s ledger.Sum) []string {
-	n := func(v int64) string { return strconv.FormatInt(v, 10) }
-	return []string{
-		n(s.Requests), n(s.Attempts), n(int64(s.Input)), n(int64(s.CacheRead)), n(int64(s.CacheWrite)), n(int64(s.Output)), s.Cost.String(),
-	}
+	return append(append([]string{number(s.Requests), number(s.Attempts)}, amountsOf(s)...), number(s.Degraded))
 }
 
 func names(by []ledger.Dimension) []string {
@@ -201,7 +207,7 @@ func printUsage(w io.Writer, r ledger.Report, by []ledger.Dimension) error {
 		}
 		fmt.Fprintln(t)
 	}
-	line(names(by), []string{"requests", "attempts", "input", "cache read", "cache write", "output", "USD"})
+	line(names(by), []string{"requests", "attempts", "input", "cache read", "cache write", "output", "USD", "degraded"})
 	for _, l := range r.Rows {
 		line(values(l, by), figuresOf(l.Sum))
 	}
@@ -227,14 +233,14 @@ func printAttempts(ctx context.Context, w io.Writer, r *ledger.Reader, span ledg
 		return r.Each(ctx, span, func(row ledger.Row) error { return enc.Encode(row) })
 	}
 	out := csv.NewWriter(w)
-	_ = out.Write(append(slices.Clone(attemptColumns), figures[2:]...)) // Error tells of all writes
+	_ = out.Write(append(slices.Clone(attemptColumns), amounts...)) // Error tells of all writes
 	err := r.Each(ctx, span, func(row ledger.Row) error {
 		sum := ledger.Sum{Input: row.Input, CacheRead: row.CacheRead, CacheWrite: row.CacheWrite, Output: row.Output, Cost: row.Cost}
 		return out.Write(append([]string{
 			row.Call, strconv.Itoa(row.Attempt), strconv.FormatBool(row.Final), row.At.Format(time.RFC3339Nano), row.Tenant, row.Client, row.Key, row.Model, row.Class,
 			strconv.FormatBool(row.Stream), strconv.Itoa(row.Status), row.Kind, row.Outcome, strconv.FormatInt(row.Waited, 10), strconv.FormatInt(row.Took, 10),
 			row.Degraded, row.Cached, strconv.FormatBool(row.Exact), strconv.FormatBool(row.Priced),
-		}, figuresOf(sum)[2:]...))
+		}, amountsOf(sum)...))
 	})
 	out.Flush()
 	return errors.Join(err, out.Error())

@@ -24,8 +24,13 @@ func booked(t *testing.T) string {
 	defer closeLedger()
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for i, tenant := range []string{"ann", "ben", "ann"} {
+		var degraded call.Degradation
+		if tenant == "ben" {
+			degraded = call.Degradation{Rung: "effort", From: "claude-opus-5"}
+		}
 		l.Event(call.Event{
-			ID: "weir_" + tenant, At: at.AddDate(0, 0, i), Model: "claude-opus-5", Tenant: tenant, Class: call.Normal, Outcome: "ok", Client: "ci", Cached: call.CacheMiss,
+			Degraded: degraded,
+			ID:       "weir_" + tenant, At: at.AddDate(0, 0, i), Model: "claude-opus-5", Tenant: tenant, Class: call.Normal, Outcome: "ok", Client: "ci", Cached: call.CacheMiss,
 			Usage: call.Usage{Input: 1000, CacheRead: 10, Output: 100, Exact: true}, Cost: 7_505_000_000, Priced: true,
 			Story: []call.Attempt{{At: at.AddDate(0, 0, i), Key: "main", Status: 200, Kind: "ok"}},
 		})
@@ -42,11 +47,11 @@ func TestUsage(t *testing.T) {
 	}{
 		"total":    {nil, []string{"requests", "3         3   3000          30            0     300  0.022515"}},
 		"split":    {[]string{"--by", "tenant,model"}, []string{"ann  claude-opus-5", "0.01501", "total"}},
-		"csv":      {[]string{"--by", "tenant", "--csv"}, []string{"tenant,requests,attempts,input_tokens,cache_read_tokens,cache_write_tokens,output_tokens,cost_usd\nann,2,2,2000,20,0,200,0.01501\nben,1,1,1000,10,0,100,0.007505\n"}},
+		"csv":      {[]string{"--by", "tenant", "--csv"}, []string{"tenant,requests,attempts,input_tokens,cache_read_tokens,cache_write_tokens,output_tokens,cost_usd,degraded\nann,2,2,2000,20,0,200,0.01501,0\nben,1,1,1000,10,0,100,0.007505,1\n"}},
 		"cached":   {[]string{"--attempts", "--csv", "--to", "2026-11-23"}, []string{"weir_hit,0,true,2026-11-23T12:00:00Z,ann,,,claude-opus-5,normal,false,200,hit,ok,0,0,,hit,true,false,0,0,0,0,0.00\n"}},
-		"one-day":  {[]string{"--from", "2026-11-24", "--to", "2026-11-24", "--csv"}, []string{"1,1,1000,10,0,100,0.007505\n"}},
+		"one-day":  {[]string{"--from", "2026-11-24", "--to", "2026-11-24", "--csv"}, []string{"1,1,1000,10,0,100,0.007505,1\n"}},
 		"attempts": {[]string{"--attempts"}, []string{`{"call":"weir_ann","attempt":1,"final":true,"at":"2026-11-23T12:00:00Z","tenant":"ann","client":"ci","key":"main"`}},
-		"lines":    {[]string{"--attempts", "--csv"}, []string{"weir_ben,1,true,2026-11-24T12:00:00Z,ben,ci,main,claude-opus-5,normal,false,200,ok,ok,0,0,,miss,true,true,1000,10,0,100,0.007505\n"}},
+		"lines":    {[]string{"--attempts", "--csv"}, []string{"weir_ben,1,true,2026-11-24T12:00:00Z,ben,ci,main,claude-opus-5,normal,false,200,ok,ok,0,0,effort; from=claude-opus-5,miss,true,true,1000,10,0,100,0.007505\n"}},
 	} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), env{nil, &out, &errs, noEnv}, append([]string{"usage", "--data", dir}, tt.args...)); code != exitOK {
@@ -72,7 +77,7 @@ func TestUsageAsJSON(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Total["requests"] != 3.0 || got.Total["cost_usd"] != "0.022515" || len(got.Rows) != 3 || got.Rows[0]["day"] != "2026-11-23" {
+	if got.Total["requests"] != 3.0 || got.Total["cost_usd"] != "0.022515" || got.Total["degraded"] != 1.0 || len(got.Rows) != 3 || got.Rows[0]["day"] != "2026-11-23" {
 		t.Errorf("got %+v", got)
 	}
 }

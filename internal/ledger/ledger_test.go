@@ -90,6 +90,10 @@ func checkSums(t *testing.T, open func() *ledger.Ledger, read func() *ledger.Rea
 	var want ledger.Sum
 	for i := range 300 {
 		e := event(i, []string{"a", "b", "c"}[i%3])
+		if i%10 == 0 {
+			e.Degraded = call.Degradation{Rung: "effort+trim", From: e.Model}
+			want.Degraded++
+		}
 		l.Event(e)
 		want.Requests++
 		want.Attempts += 2
@@ -166,7 +170,7 @@ func TestMigration(t *testing.T) {
 	l.Event(event(1, "a"))
 	run(t, l)()
 	got := usage(t, read(t, dir), ledger.Span{}).Total
-	if got.Requests != 3 || got.Attempts != 4 || got.Output != 31 || distinct(t, "migrated", l.Reader()) != 3 {
+	if got.Requests != 3 || got.Attempts != 4 || got.Output != 31 || got.Degraded != 1 || distinct(t, "migrated", l.Reader()) != 3 {
 		t.Errorf("got %+v", got)
 	}
 }

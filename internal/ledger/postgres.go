@@ -46,7 +46,12 @@ CREATE TABLE weir_ledger_daily (
 	day text NOT NULL, tenant text NOT NULL, model text NOT NULL, key text NOT NULL, class text NOT NULL,
 	requests bigint NOT NULL, attempts bigint NOT NULL, cached bigint NOT NULL, input bigint NOT NULL, cache_read bigint NOT NULL,
 	cache_write bigint NOT NULL, output bigint NOT NULL, cost bigint NOT NULL,
-	PRIMARY KEY (day, tenant, model, key, class));`,
+	PRIMARY KEY (day, tenant, model, key, class));`, `
+ALTER TABLE weir_ledger_daily ADD COLUMN degraded bigint NOT NULL DEFAULT 0;
+UPDATE weir_ledger_daily SET degraded = n FROM (
+	SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS d, tenant AS t, model AS m, key AS k, class AS c, count(*) AS n
+	FROM weir_ledger_attempt WHERE final AND degraded <> '' GROUP BY 1, 2, 3, 4, 5) AS old
+WHERE day = d AND tenant = t AND model = m AND key = k AND class = c;`,
 }
 
 // pgLock is the advisory lock of whoever changes the tables.
@@ -63,14 +68,15 @@ const pgTake = `WITH fresh AS (
 	SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::boolean[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
 		$11::boolean[], $12::bigint[], $13::text[], $14::text[], $15::bigint[], $16::bigint[], $17::text[], $18::text[],
 		$19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::boolean[], $26::bigint[], $27::boolean[])
-	ON CONFLICT DO NOTHING RETURNING at, tenant, model, key, class, attempt, final, input, cache_read, cache_write, output, cost)
+	ON CONFLICT DO NOTHING RETURNING at, tenant, model, key, class, attempt, final, degraded, input, cache_read, cache_write, output, cost)
 INSERT INTO weir_ledger_daily AS d (day, tenant, model, key, class, ` + figures + `)
 SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, tenant, model, key, class,
 	count(*) FILTER (WHERE final AND attempt > 0), count(*) FILTER (WHERE attempt > 0), count(*) FILTER (WHERE attempt = 0),
+	count(*) FILTER (WHERE final AND degraded <> ''),
 	sum(input)::bigint, sum(cache_read)::bigint, sum(cache_write)::bigint, sum(output)::bigint, sum(cost)::bigint
 FROM fresh GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
 ON CONFLICT (day, tenant, model, key, class) DO UPDATE SET requests = d.requests + excluded.requests, attempts = d.attempts + excluded.attempts,
-	cached = d.cached + excluded.cached, input = d.input + excluded.input, cache_read = d.cache_read + excluded.cache_read,
+	cached = d.cached + excluded.cached, degraded = d.degraded + excluded.degraded, input = d.input + excluded.input, cache_read = d.cache_read + excluded.cache_read,
 	cache_write = d.cache_write + excluded.cache_write, output = d.output + excluded.output, cost = d.cost + excluded.cost`
 
 const (

@@ -28,7 +28,7 @@ func (p *postgres) sums(ctx context.Context, s Span, journal tailer) (map[group]
 		var s Sum
 		_, err = pgx.ForEachRow(rows, []any{
 			&g.Day, &g.Tenant, &g.Model, &g.Key, &g.Class,
-			&s.Requests, &s.Attempts, &s.Cached, (*int64)(&s.Input), (*int64)(&s.CacheRead), (*int64)(&s.CacheWrite), (*int64)(&s.Output), (*int64)(&s.Cost),
+			&s.Requests, &s.Attempts, &s.Cached, &s.Degraded, (*int64)(&s.Input), (*int64)(&s.CacheRead), (*int64)(&s.CacheWrite), (*int64)(&s.Output), (*int64)(&s.Cost),
 		}, func() error {
 			out[g] = s
 			return nil

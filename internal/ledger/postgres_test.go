@@ -332,6 +332,34 @@ func TestPostgresNewer(t *testing.T) {
 	}
 }
 
+// TestPostgresMigration: tables of the first version go on in the present one.
+func TestPostgresMigration(t *testing.T) {
+	address := pgtest.Database(t)
+	old, err := os.ReadFile("testdata/postgres1.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), string(old)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readPostgres(t, "", address).Usage(t.Context(), ledger.Span{}, nil); err == nil || !strings.Contains(err.Error(), "older") {
+		t.Errorf("a reader: %v", err)
+	}
+	l := openPostgres(t, t.TempDir(), address)
+	e := event(1, "a")
+	e.Degraded = call.Degradation{Rung: "trim", From: e.Model}
+	l.Event(e)
+	run(t, l)()
+	if got := usage(t, readPostgres(t, "", address), ledger.Span{}).Total; got.Requests != 2 || got.Attempts != 4 || got.Degraded != 2 {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // BenchmarkPostgres is how fast records get into a shared store.
 func BenchmarkPostgres(b *testing.B) {
 	const n = 40_000

@@ -151,8 +151,9 @@ func (r *Row) group() group {
 type Sum struct {
 	Requests   int64       `json:"requests"` // calls that reached the upstream, however often they were sent
 	Attempts   int64       `json:"attempts"`
-	Cached     int64       `json:"cached,omitempty"` // further calls, answered out of the gateway's own cache
-	Input      call.Tokens `json:"input_tokens"`     // uncached
+	Cached     int64       `json:"cached,omitempty"`   // further calls, answered out of the gateway's own cache
+	Degraded   int64       `json:"degraded,omitempty"` // calls of both kinds that were made simpler
+	Input      call.Tokens `json:"input_tokens"`       // uncached
 	CacheRead  call.Tokens `json:"cache_read_tokens"`
 	CacheWrite call.Tokens `json:"cache_write_tokens"`
 	Output     call.Tokens `json:"output_tokens"`
@@ -160,6 +161,9 @@ type Sum struct {
 }
 
 func (s *Sum) count(r *Row) {
+	if r.Final && r.Degraded != "" {
+		s.Degraded++
+	}
 	if r.Attempt == 0 {
 		s.Cached++
 		return
@@ -179,6 +183,7 @@ func (s *Sum) add(o Sum) {
 	s.Requests += o.Requests
 	s.Attempts += o.Attempts
 	s.Cached += o.Cached
+	s.Degraded += o.Degraded
 	s.Input += o.Input
 	s.CacheRead += o.CacheRead
 	s.CacheWrite += o.CacheWrite

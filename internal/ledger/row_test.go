@@ -31,6 +31,8 @@ func TestRows(t *testing.T) {
 	hit.Story, hit.Usage, hit.Cost, hit.Cached, hit.At, hit.Took = nil, call.Usage{}, 0, call.CacheHit, noon.Add(time.Second), time.Second
 	whole := event(5, "e")
 	whole.Parts, whole.Cached = 3, call.CacheHit
+	hit.Degraded = call.Degradation{Rung: "cached", From: hit.Model}
+	answered.Degraded = call.Degradation{Rung: "effort", From: answered.Model}
 	dir := t.TempDir()
 	l := open(t, dir)
 	for _, e := range []call.Event{answered, left, refused, hit, whole} {
@@ -69,7 +71,7 @@ func TestRows(t *testing.T) {
 		}
 	}
 	sum := usage(t, l.Reader(), ledger.Span{}).Total
-	if sum.Requests != 2 || sum.Attempts != 5 || sum.Cached != 1 || sum.Input != 250 || sum.Cost != answered.Cost+9 {
+	if sum.Requests != 2 || sum.Attempts != 5 || sum.Cached != 1 || sum.Degraded != 2 || sum.Input != 250 || sum.Cost != answered.Cost+9 {
 		t.Errorf("got %+v", sum)
 	}
 }

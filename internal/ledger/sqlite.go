@@ -35,7 +35,12 @@ CREATE TABLE IF NOT EXISTS mark (one INTEGER PRIMARY KEY CHECK (one = 1), segmen
 INSERT OR IGNORE INTO mark VALUES (1, 0, 0);`, `
 ALTER TABLE attempt ADD COLUMN client TEXT NOT NULL DEFAULT '';
 ALTER TABLE attempt ADD COLUMN cached TEXT NOT NULL DEFAULT '';
-ALTER TABLE daily ADD COLUMN cached INTEGER NOT NULL DEFAULT 0;`,
+ALTER TABLE daily ADD COLUMN cached INTEGER NOT NULL DEFAULT 0;`, `
+ALTER TABLE daily ADD COLUMN degraded INTEGER NOT NULL DEFAULT 0;
+UPDATE daily SET degraded = n FROM (
+	SELECT strftime('%Y-%m-%d', at / 1000, 'unixepoch') AS d, tenant AS t, model AS m, key AS k, class AS c, count(*) AS n
+	FROM attempt WHERE final AND degraded <> '' GROUP BY 1, 2, 3, 4, 5)
+WHERE day = d AND tenant = t AND model = m AND key = k AND class = c;`,
 }
 
 // columns are those of an attempt, in the order in which rows are written and
@@ -46,11 +51,11 @@ const columns = `call, attempt, final, at, tenant, client, key, model, class, st
 const insertAttempt = `INSERT INTO attempt (` + columns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
 
 // figures are the columns of a day's sum.
-const figures = `requests, attempts, cached, input, cache_read, cache_write, output, cost`
+const figures = `requests, attempts, cached, degraded, input, cache_read, cache_write, output, cost`
 
-const upsertDaily = `INSERT INTO daily (day, tenant, model, key, class, ` + figures + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)
+const upsertDaily = `INSERT INTO daily (day, tenant, model, key, class, ` + figures + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, attempts = attempts + excluded.attempts, cached = cached + excluded.cached,
-	input = input + excluded.input, cache_read = cache_read + excluded.cache_read,
+	degraded = degraded + excluded.degraded, input = input + excluded.input, cache_read = cache_read + excluded.cache_read,
 	cache_write = cache_write + excluded.cache_write, output = output + excluded.output, cost = cost + excluded.cost`
 
 // database is the embedded store, one file. Readers and the one writer do not
@@ -158,7 +163,7 @@ func (d *database) take(ctx context.Context, rows []Row, end mark) error {
 	}
 	for g, s := range sums {
 		if _, err := tx.ExecContext(ctx, upsertDaily, g.Day, g.Tenant, g.Model, g.Key, g.Class,
-			s.Requests, s.Attempts, s.Cached, s.Input, s.CacheRead, s.CacheWrite, s.Output, int64(s.Cost)); err != nil {
+			s.Requests, s.Attempts, s.Cached, s.Degraded, s.Input, s.CacheRead, s.CacheWrite, s.Output, int64(s.Cost)); err != nil {
 			return err
 		}
 	}
@@ -181,7 +186,7 @@ func (d *database) sums(ctx context.Context, s Span, journal tailer) (map[group]
 			var g group
 			var s Sum
 			if err := rows.Scan(&g.Day, &g.Tenant, &g.Model, &g.Key, &g.Class,
-				&s.Requests, &s.Attempts, &s.Cached, &s.Input, &s.CacheRead, &s.CacheWrite, &s.Output, (*int64)(&s.Cost)); err != nil {
+				&s.Requests, &s.Attempts, &s.Cached, &s.Degraded, &s.Input, &s.CacheRead, &s.CacheWrite, &s.Output, (*int64)(&s.Cost)); err != nil {
 				return err
 			}
 			out[g] = s

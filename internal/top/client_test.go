@@ -112,7 +112,7 @@ func TestPictureAndFigures(t *testing.T) {
 				t.Errorf("%s is %v", name, figures[name])
 			}
 		}
-		if len(figures) != 4 {
+		if len(figures) != 5 {
 			t.Errorf("%s", raw)
 		}
 		var out strings.Builder

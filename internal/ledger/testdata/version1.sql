@@ -15,6 +15,6 @@ CREATE TABLE daily (
 	PRIMARY KEY (day, tenant, model, key, class)) WITHOUT ROWID;
 CREATE TABLE mark (one INTEGER PRIMARY KEY CHECK (one = 1), segment INTEGER NOT NULL, at INTEGER NOT NULL);
 INSERT INTO mark VALUES (1, 0, 0);
-INSERT INTO attempt VALUES ('weir_old', 1, 1, 1795435200000, 'a', 'main', 'claude-opus-5', 'normal', 0, 200, 'ok', 'ok', 0, 1, '', 20, 0, 0, 0, 10, 0, 1, 5, 1);
+INSERT INTO attempt VALUES ('weir_old', 1, 1, 1795435200000, 'a', 'main', 'claude-opus-5', 'normal', 0, 200, 'ok', 'ok', 0, 1, 'fallback; from=claude-opus-4-8', 20, 0, 0, 0, 10, 0, 1, 5, 1);
 INSERT INTO daily VALUES ('2026-11-23', 'a', 'claude-opus-5', 'main', 'normal', 2, 2, 40, 0, 0, 30, 10);
 PRAGMA user_version = 1;

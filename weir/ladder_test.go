@@ -75,7 +75,7 @@ func TestLadderMakesCallsSimpler(t *testing.T) {
 		page := scrape(t, h.gateway)
 		for _, want := range []string{
 			`weir_degraded_total{rung="effort"} 3`, `weir_degraded_total{rung="fallback"} 1`, `weir_degraded_total{rung="refuse"} 1`,
-			`weir_degrade_level{class="normal"} 4`, `weir_degrade_changes_total{rung="refuse"} 1`,
+			`weir_degrade_level{class="normal"} 4`, `weir_degrade_in_force{rung="effort"} 3`, `weir_degrade_in_force{rung="refuse"} 1`, `weir_degrade_changes_total{rung="refuse"} 1`,
 		} {
 			if !strings.Contains(page, want) {
 				t.Errorf("no %s", want)

@@ -103,8 +103,14 @@ func (r *reports) ladder(s sheet) {
 	for class, n := range l.levels() {
 		s.set(descLevel, float64(n), call.Class(class).String())
 	}
+	for at, step := range l.steps {
+		if step.On() {
+			s.add(descInForce, 1, string(plan.Rungs[at.rung].Do.Kind))
+		}
+	}
 	for i := range plan.Rungs {
 		kind := string(plan.Rungs[i].Do.Kind)
+		s.add(descInForce, 0, kind) // told of those that are not, too
 		s.add(descSteps, float64(l.changes[i]), kind)
 		s.add(descWould, float64(l.would[i]), kind)
 	}

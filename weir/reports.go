@@ -55,7 +55,8 @@ var (
 	descBudgetSpent    = desc("weir_budget_spent_usd", "What is spent of it in this period; of the tenant, token or model that has used most, where each has its own.", "budget")
 	descBudgetReserved = desc("weir_budget_reserved_usd", "What is set aside of the same for calls under way, at their worst.", "budget")
 	descBudgetUsed     = desc("weir_budget_used_ratio", "What is spent of the limit, from 0.", "budget")
-	descLevel          = desc("weir_degrade_level", "Rungs of the degradation ladder that are in force for calls of the class.", "class")
+	descLevel          = desc("weir_degrade_level", "Rungs of the degradation ladder that are in force for calls of the class; of a dry run, that would be.", "class")
+	descInForce        = desc("weir_degrade_in_force", "For how many classes and models, and tenants where it looks at that, a rung is in force; of a dry run, would be.", "rung")
 	descSteps          = desc("weir_degrade_changes_total", "How often a rung came into force or went out of it, for one class and model, and tenant where it looks at that.", "rung")
 	descWould          = desc("weir_degrade_dry_run_total", "Calls that a rung would have made simpler, were it no dry run.", "rung")
 	descLadderFaults   = desc("weir_degrade_faults_total", "Evaluations of a rung's conditions that failed: it stayed as it was.")
@@ -69,7 +70,7 @@ func (r *reports) Describe(ch chan<- *prometheus.Desc) {
 		descOldest, descBytes, descInFlight, descSurprises, descBlocked, descBreaker, descChanges, descWarnings,
 		descWebhooks, descRefused, descBudgetLimit, descBudgetSpent, descBudgetReserved, descBudgetUsed, descBudgetRefused,
 		descBooked, descJournal, descBehind,
-		descApart, descLevel, descSteps, descWould, descLadderFaults,
+		descApart, descLevel, descInForce, descSteps, descWould, descLadderFaults,
 		descCollected, descBatches,
 	} {
 		ch <- d

@@ -57,16 +57,9 @@ func (c *Config) validateDegrade(add func(path, message, hint string)) {
 	}
 	for i, r := range d.Ladder {
 		at := fmt.Sprintf("degrade.ladder[%d]", i)
-		for name, text := range map[string]string{"enter": r.Enter, "leave": r.Leave} {
-			if name == "leave" && text == "" {
-				continue
-			}
-			if _, err := ladder.Compile(text); err != nil {
-				add(at+"."+name, fmt.Sprintf("%q is no condition: %v", text, err), fmt.Sprintf(conditionHint, strings.Join(ladder.Variables(), ", ")))
-			}
-		}
-		if r.Dwell < 0 {
-			add(at+".dwell", "it is negative", "write a span of time such as 30s")
+		condition(at+".enter", r.Enter, add)
+		if r.Leave != "" {
+			condition(at+".leave", r.Leave, add)
 		}
 		r.validate(at, add)
 		if r.Rung == string(call.RungModel) && len(d.Fallback) == 0 {
@@ -92,6 +85,12 @@ func (c *Config) validateDegrade(add func(path, message, hint string)) {
 	patterns("degrade.protect.tenants", p.Tenants, add)
 	patterns("degrade.protect.clients", p.Clients, add)
 	classes("degrade.protect.classes", p.Classes, add)
+}
+
+func condition(at, text string, add func(path, message, hint string)) {
+	if _, err := ladder.Compile(text); err != nil {
+		add(at, fmt.Sprintf("%q is no condition: %v", text, err), fmt.Sprintf(conditionHint, strings.Join(ladder.Variables(), ", ")))
+	}
 }
 
 // validate looks at the numbers of a rung.

@@ -12,6 +12,7 @@ from .attempts import friendly_errors, on_script_error, unanswered
 from .fault import Fault, classify
 from .limits import observe, wrap
 from .panel import quota_panel
+from .simpler import simpler
 from .textsplit import split_text
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "observe",
     "on_script_error",
     "quota_panel",
+    "simpler",
     "split_and_ask",
     "split_text",
     "unanswered",

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from . import card, words
+from . import card, simpler, words
 from .fault import Fault, classify
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -70,7 +70,8 @@ class friendly_errors:  # noqa: N801, used like a function
     ``lang`` is "en" or "zh", by default the browser's language.
 
     A block that failed ends the run at its card, as its traceback would have
-    done; a function returns None. Other exceptions than those of the SDK and
+    done; a function returns None. An answer that Weir made simpler is told of in
+    a line below, where the client is one that ``wrap`` has seen. Other exceptions than those of the SDK and
     its connection pass through unchanged.
     """
 
@@ -79,6 +80,7 @@ class friendly_errors:  # noqa: N801, used like a function
         self._attempt: _Attempt | None = None
 
     def __enter__(self) -> friendly_errors:
+        simpler.begin()
         if self._about is None:
             return self
         self._attempt = _find(self._key or "block", self._about, only=self._key is not None)
@@ -93,6 +95,7 @@ class friendly_errors:  # noqa: N801, used like a function
         earlier, self._attempt = self._attempt, None
         if error is None:
             _forget(earlier)
+            simpler.tell(words.language(self._lang))
             return
         fault = classify(error, earlier.tries + 1 if earlier else 1)
         if fault is None:
@@ -180,6 +183,7 @@ def _run(call: _Call) -> Any:
 
 
 def _try(call: _Call, earlier: _Attempt | None) -> Any:
+    simpler.begin()
     try:
         result = call.make()
     except Exception as error:
@@ -190,6 +194,7 @@ def _try(call: _Call, earlier: _Attempt | None) -> Any:
         _draw(attempt, words.language(call.lang), functools.partial(_again, attempt, call))
         return None
     _forget(earlier)
+    simpler.tell(words.language(call.lang))
     return result
 
 

@@ -22,6 +22,8 @@ C = TypeVar("C")
 
 LIMITERS = {"requests": "requests", "input_tokens": "input-tokens", "output_tokens": "output-tokens"}
 
+MARK = "weir-degraded"  # the header, and where the session keeps the last one
+
 _STATE = "_weir_limits"
 _KEPT = 32  # buckets that a session remembers
 _ROUNDED = 500  # token counts come rounded to the nearest 1,000
@@ -40,7 +42,7 @@ def observe(response: Any, model: str | None = None) -> None:
     if get_script_run_ctx(suppress_warning=True) is None:
         return
     try:
-        _remember(_headers(response), model or _model(response))
+        _remember(headers_of(response), model or _model(response))
     except Exception:  # noqa: BLE001, a gauge is not worth a failed answer
         return
 
@@ -91,6 +93,8 @@ def _level(seen: dict[str, Any], now: float) -> dict[str, Any]:
 
 
 def _remember(headers: Mapping[str, str], model: str) -> None:
+    if mark := headers.get(MARK):
+        st.session_state[MARK] = mark
     if _STATE not in st.session_state:
         st.session_state[_STATE] = {}
     seen: dict[tuple[str, str, str], dict[str, Any]] = st.session_state[_STATE]
@@ -116,7 +120,8 @@ def _remember(headers: Mapping[str, str], model: str) -> None:
         del seen[next(iter(seen))]
 
 
-def _headers(response: Any) -> Mapping[str, str]:
+def headers_of(response: Any) -> Mapping[str, str]:
+    """Return the headers of whatever ``observe`` takes, their names in lower case or in any."""
     if isinstance(response, Mapping):
         return {str(k).lower(): str(v) for k, v in response.items()}
     inner = getattr(response, "response", response)  # of an APIStatusError

@@ -24,7 +24,7 @@ def quota_panel(
     queue: bool = True,
     key: str = "weir-quota",
 ) -> None:
-    """Show how much quota is left, live: gauges, forecasts, blocks, warnings and who waits.
+    """Show how much quota is left, live: gauges, forecasts, blocks, warnings, what is made simpler and who waits.
 
     ``admin`` is the admin address of Weir as this process reaches it; the
     browser does not ask it, for it answers only its own page. None means that
@@ -78,6 +78,8 @@ def _draw(now: dict[str, Any], lang: words.Lang) -> None:
         st.error(words.plain(block["text"]))
     for warning in now["warnings"]:
         st.warning(words.plain(warning))
+    for said in now["simpler"]:
+        st.info(words.plain(said))
     for pool in now["pools"]:
         with st.container(border=True):
             st.markdown(f"**{words.plain(pool['group'])}** {words.plain(pool['owner'])}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from . import limits, words
+from . import limits, simpler, words
 from .stamp import epoch
 
 _LEVELS = (5, 10, 20)  # per cent left at which the panel warns by itself
@@ -23,7 +23,8 @@ def view(
     """Return the panel's content.
 
     Keys: ``at`` (Unix seconds), ``state``, ``title``, ``pools`` (each with
-    ``gauges``), ``blocks``, ``lanes``, ``warnings``, ``note`` and ``words``.
+    ``gauges``), ``blocks``, ``lanes``, ``warnings``, ``simpler``, ``note``
+    and ``words``.
     Times that are counted down are ``{"before", "at", "after"}``: Unix seconds
     with the words around them.
     """
@@ -47,6 +48,7 @@ def view(
         "blocks": [_block(k, lang, shift) for k in keys],
         "lanes": [_lane(x, lang, now) for x in (picture.get("queue") or {}).get("lanes") or [] if x.get("waiting")],
         "warnings": _own(found, lang) if told is None else [text for w in told if (text := _told(w, lang))],
+        "simpler": simpler.rungs(picture.get("degradation"), lang),
         "note": "",
     }
 
@@ -80,7 +82,7 @@ def _of_headers(lang: words.Lang, admin: str | None, now: float) -> dict[str, An
     frame = _frame(lang, now, state)
     if state == "exhausted":  # nobody paces the requests here
         frame["title"] = words.say(lang, "kind.wait")
-    return {**frame, "pools": pools, "blocks": [], "lanes": [], "warnings": warnings, "note": note}
+    return {**frame, "pools": pools, "blocks": [], "lanes": [], "warnings": warnings, "simpler": [], "note": note}
 
 
 def _bucket(b: dict[str, Any], shift: float, now: float) -> dict[str, Any]:

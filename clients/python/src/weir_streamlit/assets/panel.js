@@ -49,6 +49,7 @@ function draw(root, data, panel) {
   if (data.note) parts.push(make("p", "note", data.note));
   for (const block of data.blocks) parts.push(make("p", "block", block.text));
   for (const said of data.warnings) parts.push(make("p", "warning", said));
+  for (const said of data.simpler) parts.push(make("p", "simpler", said));
   for (const pool of data.pools) parts.push(drawPool(pool, panel));
   if (data.lanes.length > 0) parts.push(drawQueue(data, panel));
   root.replaceChildren(...parts);

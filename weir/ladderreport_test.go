@@ -26,11 +26,11 @@ func TestDegradationTellsForWhomAndWhy(t *testing.T) {
 		if len(got.Rungs) != 3 || got.DryRun || got.Faults == 0 {
 			t.Fatalf("%+v", got)
 		}
-		cap, thinking, trim := got.Rungs[0], got.Rungs[1], got.Rungs[2]
-		if cap.Places != 1 || cap.Changes != 1 || cap.Leave != "headroom > 2.0" || cap.Fault != "" {
-			t.Errorf("max_tokens: %+v", cap)
+		capped, thinking, trim := got.Rungs[0], got.Rungs[1], got.Rungs[2]
+		if capped.Places != 1 || capped.Changes != 1 || capped.Leave != "headroom > 2.0" || capped.Fault != "" {
+			t.Errorf("max_tokens: %+v", capped)
 		}
-		at := cap.InForce[0]
+		at := capped.InForce[0]
 		if at.Class != "batch" || at.Tenant != "" || at.Model != "claude-opus-5" || at.Values != `headroom = 1, class = "batch"` || got.At.Sub(at.Since) != time.Minute {
 			t.Errorf("max_tokens is in force for %+v", at)
 		}

@@ -24,6 +24,7 @@ type bucket struct {
 	shift  float64   // running sum of all corrections made
 	stock  float64   // safety stock as a share of limit
 	source string    // header, api, config, guess
+	short  float64   // of the reserve, not collected yet since the limit rose
 
 	foreign      float64 // drain by other consumers, units per second
 	foreignNoise float64 // variance of the corrections that foreign sums up
@@ -54,6 +55,8 @@ const (
 	foreignDecay = 300.0  // seconds after which a drain without proof is forgotten
 	flowTau      = 10.0   // seconds of the own-use average
 
+	collected = 0.5 // share of the refill that goes into the reserve when the limit has risen
+
 	fillable = 0.98 // a demand above this share of limit goes at this level
 )
 
@@ -82,6 +85,7 @@ func (b *bucket) advance(now time.Time) {
 	}
 	b.burst.advance(now, b.rate())
 	b.level = min(b.limit, b.level+b.net()*dt)
+	b.short = max(0, b.short-collected*b.rate()*dt)
 	b.age(dt)
 	b.doubt = min(b.doubt+sq(doubtRate*b.limit)*dt, sq(0.5*b.limit))
 	keep := math.Exp(-dt / foreignDecay)
@@ -106,9 +110,11 @@ func (b *bucket) take(n float64) {
 }
 
 // reserve is the level that must stay behind: the safety stock, which costs
-// burst but no throughput, and twice the standard error of the belief.
+// burst but no throughput, and twice the standard error of the belief. When the
+// limit rises, so does the reserve, but the level is as low as before: nobody
+// could go until it is there. So it is collected while calls go on.
 func (b *bucket) reserve() float64 {
-	return b.stock*b.limit + 2*math.Sqrt(b.doubt)
+	return max(0, b.stock*b.limit+2*math.Sqrt(b.doubt)-b.short)
 }
 
 // wait is how long until the level reaches need. It is 0 for a bucket whose
@@ -139,8 +145,12 @@ func (b *bucket) set(now time.Time, limit, level float64) {
 		b.shrunk = now
 	}
 	b.shift += level - b.level
+	was, known := b.reserve(), b.known()
 	b.limit, b.level = limit, min(level, limit)
-	b.doubt = sq(0.01 * limit)
+	b.doubt, b.short = sq(0.01*limit), 0
+	if known {
+		b.short = max(0, b.reserve()-was)
+	}
 	b.foreign, b.foreignNoise = 0, 0
 	b.source = "header"
 	b.observed = now

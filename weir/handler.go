@@ -3,6 +3,7 @@ package weir
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -55,7 +56,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	defer resp.Body.Close()
 	if started {
-		h.late(w, rc, resp, c)
+		h.late(w, rc, c, resp)
 		return
 	}
 	copyHeader(w.Header(), resp)
@@ -90,6 +91,7 @@ func (h *handler) refuse(w http.ResponseWriter, c *call.Call, err error, started
 		panic(http.ErrAbortHandler)
 	}
 	if started {
+		writeMark(w, c)
 		_, _ = w.Write(append(splitNote(c), errorEvent(out.body)...)) // the client may have left: nothing to do
 		return
 	}
@@ -109,7 +111,8 @@ func asRefusal(err error) *call.Refusal {
 
 // late writes an answer whose 200 went out with the first ping: a stream goes
 // on, anything else becomes an error event.
-func (h *handler) late(w http.ResponseWriter, rc *http.ResponseController, resp *http.Response, c *call.Call) {
+func (h *handler) late(w http.ResponseWriter, rc *http.ResponseController, c *call.Call, resp *http.Response) {
+	writeMark(w, c)
 	if resp.StatusCode < 300 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
 		if err := h.copy(w, rc, resp); err != nil {
 			panic(http.ErrAbortHandler)
@@ -118,6 +121,15 @@ func (h *handler) late(w http.ResponseWriter, rc *http.ResponseController, resp 
 	}
 	raw, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // what could be read will do
 	_, _ = w.Write(append(splitNote(c), errorEvent(raw)...))
+}
+
+// writeMark says in a comment what weir-degraded would have said in a header that
+// went out before anybody knew it.
+func writeMark(w io.Writer, c *call.Call) {
+	if d := c.Degraded.String(); d != "" {
+		oneLine := strings.NewReplacer("\n", " ", "\r", " ") // the model is the caller's word
+		_, _ = fmt.Fprintf(w, ": weir-degraded: %s\n\n", oneLine.Replace(d))
+	}
 }
 
 // copy hands on the body as it comes; a stream is flushed at once.

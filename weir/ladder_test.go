@@ -57,7 +57,7 @@ func TestLadderMakesCallsSimpler(t *testing.T) {
 			mark, contains string
 		}{
 			"all-of-them": {nil, 200, "effort+thinking+max_tokens; from=claude-opus-5", `"thinking":{"type":"disabled"}, "odd" : 1.50`},
-			"another":     {[]string{"Weir-Tenant", "small"}, 200, "effort+thinking+max_tokens+fallback; from=claude-opus-5", `"model":"claude-haiku-4-5","max_tokens":1000,`},
+			"another":     {[]string{"Weir-Tenant", "small"}, 200, "fallback+thinking+max_tokens; from=claude-opus-5", `"model":"claude-haiku-4-5","max_tokens":1000,`},
 			"interactive": {[]string{"Weir-Class", "interactive"}, 200, "effort+thinking; from=claude-opus-5", `"max_tokens":9000`},
 			"lowest":      {[]string{"Weir-Class", "batch"}, 429, "refuse; from=claude-opus-5", ""},
 			"opted-out":   {[]string{"Weir-Class", "batch", "Weir-Degrade", "off"}, 200, "", heavy},
@@ -74,7 +74,7 @@ func TestLadderMakesCallsSimpler(t *testing.T) {
 		}
 		page := scrape(t, h.gateway)
 		for _, want := range []string{
-			`weir_degraded_total{rung="effort"} 3`, `weir_degraded_total{rung="fallback"} 1`, `weir_degraded_total{rung="refuse"} 1`,
+			`weir_degraded_total{rung="effort"} 2`, `weir_degraded_total{rung="fallback"} 1`, `weir_degraded_total{rung="refuse"} 1`,
 			`weir_degrade_level{class="normal"} 4`, `weir_degrade_in_force{rung="effort"} 3`, `weir_degrade_in_force{rung="refuse"} 1`, `weir_degrade_changes_total{rung="refuse"} 1`,
 		} {
 			if !strings.Contains(page, want) {

@@ -19,16 +19,18 @@ var minimums = map[string]call.Tokens{
 	"claude-opus-4-7": 2048, "claude-3-5-haiku": 2048,
 }
 
-const highestMinimum = 4096
+const highestMinimum = call.Tokens(4096)
 
-func minimumOf(model string) call.Tokens {
-	least, long := call.Tokens(highestMinimum), 0
-	for name, n := range minimums {
+// factOf looks a fact of a model up in a table by the beginnings of models'
+// names, of which the longest that fits counts.
+func factOf[T any](table map[string]T, model string, otherwise T) T {
+	fact, long := otherwise, 0
+	for name, is := range table {
 		if len(name) > long && strings.HasPrefix(model, name) {
-			least, long = n, len(name)
+			fact, long = is, len(name)
 		}
 	}
-	return least
+	return fact
 }
 
 // weights are tokens a character, roughly: only shares of one request are made
@@ -63,5 +65,5 @@ const caution = 0.9
 func longEnough(c *call.Call) float64 {
 	all := weight(&c.Content.Measure)
 	tokens := caution * float64(c.Estimate.Input+c.Estimate.Cached)
-	return float64(minimumOf(c.Model)) * all / max(tokens, 1)
+	return float64(factOf(minimums, c.Model, highestMinimum)) * all / max(tokens, 1)
 }

@@ -68,18 +68,24 @@ func (s *Rungs) reread(c *call.Call) error {
 // as by a model that knows no effort: better in full than not at all. A call
 // whose own body is at fault is refused once more.
 func (s *Rungs) Undo(_ time.Time, c *call.Call, _ call.Verdict) bool {
-	if c.Plain == nil {
-		return false
-	}
-	body, err := withModel(c.Plain, c.Model)
-	if err != nil {
-		return false // classify has read the body: it does not happen
-	}
-	c.Body, c.Plain, c.MaxTokensAsked, c.Prompt = body, nil, 0, call.PromptCaching{}
-	if s.reread(c) != nil {
+	if c.Plain == nil || s.restore(c, c.Model) != nil {
 		return false
 	}
 	c.Rungs = slices.DeleteFunc(slices.Clone(c.Rungs), func(r call.Rung) bool { return edits[r.Kind] != nil })
+	return true
+}
+
+// restore makes c a call of a model with the body that it came with, and takes
+// the edits out of its mark.
+func (s *Rungs) restore(c *call.Call, model string) error {
+	body, err := withModel(c.Plain, model)
+	if err != nil {
+		return err // classify has read the body: it does not happen
+	}
+	c.Body, c.Plain, c.MaxTokensAsked, c.Prompt = body, nil, 0, call.PromptCaching{}
+	if err := s.reread(c); err != nil {
+		return err
+	}
 	was := c.Degraded
 	c.Degraded = call.Degradation{}
 	for _, done := range was.Rungs() {
@@ -88,20 +94,32 @@ func (s *Rungs) Undo(_ time.Time, c *call.Call, _ call.Verdict) bool {
 			c.Degraded.From = was.From
 		}
 	}
-	return true
+	return nil
 }
 
 // efforts are the levels, the lowest first.
 var efforts = []string{"low", "medium", "high", "xhigh", "max"}
 
-// defaultEffort is that of a request which names none.
-const defaultEffort = "high"
+// defaultEfforts are the levels of requests that name none, by the beginning of
+// the model's name; the longest that fits counts. Empty: the model knows no
+// effort, and would refuse one (Anthropic docs, effort, October 2026).
+var defaultEfforts = map[string]string{
+	"claude-instant": "", "claude-2": "", "claude-3": "", "claude-haiku-4": "",
+	"claude-sonnet-4": "", "claude-sonnet-4-6": usualEffort,
+	"claude-opus-4": "", "claude-opus-4-5": usualEffort, "claude-opus-4-6": usualEffort,
+	"claude-opus-4-7": usualEffort, "claude-opus-4-8": usualEffort,
+	"claude-opus-5-5": "medium", "claude-haiku-5-5": "medium",
+}
 
-// withoutEffort begin the names of models that would refuse an effort.
-var withoutEffort = []string{"claude-2", "claude-3", "claude-haiku-4", "claude-sonnet-4-0", "claude-sonnet-4-2", "claude-sonnet-4-5", "claude-opus-4-0", "claude-opus-4-1", "claude-opus-4-2"}
+// usualEffort is the default of all others.
+const usualEffort = "high"
 
 // effort lowers output_config.effort. A model that has none is left alone.
 func effort(c *call.Call, body []byte, r call.Rung) ([]byte, error) {
+	level := factOf(defaultEfforts, c.Model, usualEffort)
+	if level == "" {
+		return body, nil
+	}
 	config, err := message.Get(body, "output_config")
 	if err != nil {
 		return nil, err
@@ -113,14 +131,8 @@ func effort(c *call.Call, body []byte, r call.Rung) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	level := string(bytes.Trim(said, `"`))
-	if said == nil || level == "null" {
-		for _, prefix := range withoutEffort {
-			if bytes.HasPrefix([]byte(c.Model), []byte(prefix)) {
-				return body, nil
-			}
-		}
-		level = defaultEffort
+	if said != nil && string(said) != "null" {
+		level = string(bytes.Trim(said, `"`))
 	}
 	if slices.Index(efforts, level) <= slices.Index(efforts, r.Effort) {
 		return body, nil
@@ -141,6 +153,9 @@ func thinking(c *call.Call, body []byte, r call.Rung) ([]byte, error) {
 	}
 	is, err := message.Get(body, "thinking")
 	if err != nil || len(is) == 0 || is[0] != '{' {
+		return body, err
+	}
+	if kind, err := message.Get(is, "type"); err != nil || string(kind) == `"disabled"` {
 		return body, err
 	}
 	if r.Thinking < leastBudget {

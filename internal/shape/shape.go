@@ -52,12 +52,10 @@ func (r *Room) Prepare(c *call.Call) bool {
 // Undo takes back those edits of c at which its refusal v was aimed, and reports
 // false if there are none.
 func (r *Room) Undo(now time.Time, c *call.Call, v call.Verdict) bool {
-	for i, s := range r.steps {
+	for _, s := range r.steps {
 		if u, ok := s.(undoer); ok && u.Undo(now, c, v) {
-			if _, all := s.(*Rungs); all { // it is as it came
-				for _, later := range r.steps[i+1:] {
-					later.Prepare(c)
-				}
+			if s == Step(r.rungs()) { // it is as it came
+				r.Prepare(c)
 			}
 			return true
 		}
@@ -83,15 +81,40 @@ func (r *Room) Fallback(c *call.Call, open func(*call.Call) bool) bool {
 		if !c.May(model) || !open(next) {
 			continue
 		}
-		body, err := withModel(c.Body, model)
-		if err != nil {
-			return false // classify has read the body: it does not happen
-		}
-		c.Degrade(call.RungModel)
-		c.Model, c.Body = model, body
-		return true
+		return r.change(c, model) // classify has read the body: it does not fail
 	}
 	return false
+}
+
+// change makes c a call of another model. What the ladder has edited is edited
+// anew: the next model may know no effort, or have another default.
+func (r *Room) change(c *call.Call, model string) bool {
+	next := c.Clone()
+	next.Degrade(call.RungModel)
+	if rungs := r.rungs(); c.Plain != nil && rungs != nil {
+		if rungs.restore(next, model) != nil {
+			return false
+		}
+		next.Model = model
+		r.Prepare(next)
+	} else {
+		body, err := withModel(c.Body, model)
+		if err != nil {
+			return false
+		}
+		next.Model, next.Body = model, body
+	}
+	*c = *next
+	return true
+}
+
+// rungs is the first step, if the ladder is that.
+func (r *Room) rungs() *Rungs {
+	if len(r.steps) == 0 {
+		return nil
+	}
+	rungs, _ := r.steps[0].(*Rungs)
+	return rungs
 }
 
 // withModel puts another model into a request. It copies the body: the old one

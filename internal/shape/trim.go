@@ -109,8 +109,8 @@ func withoutImages(holder []byte, limit int) []byte {
 			return nil
 		case string(kind) == `"tool_result"`:
 			return withoutImages(block, limit)
-		case string(kind) == `"image"` && len(dataOf(block)) > limit:
-			return leftOut
+		case string(kind) == `"image"` && sizeOf(block) > limit:
+			return instead(block)
 		}
 		return nil
 	})
@@ -124,15 +124,30 @@ func withoutImages(holder []byte, limit int) []byte {
 	return out
 }
 
-// dataOf is what an image consists of that stands in the request itself.
-func dataOf(image []byte) []byte {
+// instead is what stands where an image was. It keeps the image's mark for the
+// prompt cache: what comes before it goes on to be read from there.
+func instead(image []byte) []byte {
+	mark, err := message.Get(image, "cache_control")
+	if err != nil || mark == nil {
+		return leftOut
+	}
+	marked, err := message.Set(leftOut, "cache_control", mark)
+	if err != nil {
+		return leftOut
+	}
+	return marked
+}
+
+// sizeOf is how long the data of an image is that stands in the request itself,
+// encoded.
+func sizeOf(image []byte) int {
 	source, err := message.Get(image, "source")
 	if err != nil || len(source) == 0 || source[0] != '{' {
-		return nil
+		return 0
 	}
 	data, err := message.Get(source, "data")
 	if err != nil {
-		return nil
+		return 0
 	}
-	return data
+	return len(bytes.Trim(data, `"`))
 }

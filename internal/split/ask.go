@@ -108,6 +108,7 @@ func (j *job) askOne(ctx context.Context, body []byte) (answered, *http.Response
 		c.Class = call.Batch
 	}
 	resp, err := j.ask(ctx, c)
+	j.degraded(c)
 	if err != nil {
 		j.room.book(c, err)
 		return answered{}, nil, err
@@ -130,6 +131,15 @@ func (j *job) askOne(ctx context.Context, body []byte) (answered, *http.Response
 		text.WriteString(b.Text)
 	}
 	return answered{c, resp.Header, raw, text.String()}, nil, nil
+}
+
+// degraded notes of the whole what was done to a part.
+func (j *job) degraded(part *call.Call) {
+	j.degrading.Lock()
+	defer j.degrading.Unlock()
+	for _, rung := range part.Degraded.Rungs() {
+		j.call.Degrade(call.RungKind(rung))
+	}
 }
 
 // book books a part that was refused. Its place in the books is its own, as is

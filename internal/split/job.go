@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
@@ -22,6 +23,8 @@ type job struct {
 	cut  []text      // those of its texts that are cut, in their order
 	size call.Tokens // of a part's text
 	most call.Tokens // that a part's text may have, by what is known now
+
+	degrading sync.Mutex // guards call.Degraded
 }
 
 func (j *job) tooLong(bucket call.Tokens) bool {

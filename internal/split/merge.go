@@ -43,9 +43,6 @@ func (m *merged) tell(c *call.Call, took time.Duration) {
 		if a.call.Cached != call.CacheHit {
 			c.Cached = a.call.Cached
 		}
-		for _, rung := range a.call.Degraded.Rungs() {
-			c.Degrade(call.RungKind(rung))
-		}
 		c.Headroom, c.Payer = a.call.Headroom, a.call.Payer
 		c.MaxTokens, c.MaxTokensAsked = a.call.MaxTokens, a.call.MaxTokensAsked
 	}

@@ -98,6 +98,7 @@ func (r *Room) Answer(ctx context.Context, c *call.Call, ask asker) (*http.Respo
 		if resp != nil {
 			resp.Body.Close()
 		}
+		twin.Story, twin.Lost = c.Story, c.Lost
 		*c = *twin // as it came
 	}
 	for range maxResplits {

@@ -103,17 +103,15 @@ func Elements(array []byte) ([][]byte, error) {
 // of its elements; those for which it returns nil stay. Where all stay, it is
 // array itself. No other byte changes.
 func Replace(array []byte, f func(i int, element []byte) []byte) ([]byte, error) {
-	list, err := elements(array)
+	list, err := spans(array)
 	if err != nil {
 		return nil, err
 	}
-	out, from, at := []byte(nil), 0, 0
-	for i, e := range list {
-		at += place(array[at:], e)
-		if next := f(i, e); next != nil {
-			out, from = append(append(out, array[from:at]...), next...), at+len(e)
+	out, from := []byte(nil), 0
+	for i, at := range list {
+		if next := f(i, array[at.begin:at.end:at.end]); next != nil {
+			out, from = append(append(out, array[from:at.begin]...), next...), at.end
 		}
-		at += len(e)
 	}
 	if from == 0 {
 		return array, nil
@@ -124,40 +122,33 @@ func Replace(array []byte, f func(i int, element []byte) []byte) ([]byte, error)
 // Cut returns a copy of a JSON array without the elements from one index to
 // before another, which is not behind the last. No other byte changes.
 func Cut(array []byte, from, to int) ([]byte, error) {
-	list, err := elements(array)
+	list, err := spans(array)
 	if err != nil {
 		return nil, err
 	}
 	if from < 0 || from >= to || to >= len(list) {
 		return nil, fmt.Errorf("%w: no elements %d to %d of %d", ErrBroken, from, to, len(list))
 	}
-	begin, end, at := 0, 0, 0
-	for i, e := range list[:to+1] {
-		at += place(array[at:], e)
-		switch i {
-		case from:
-			begin = at
-		case to:
-			end = at
-		}
-		at += len(e)
-	}
-	return slices.Concat(array[:begin], array[end:]), nil
+	return slices.Concat(array[:list[from].begin], array[list[to].begin:]), nil
 }
 
-// place is where a part of data begins, which is not behind its first
-// occurrence: only white space, brackets and commas stand before it.
-func place(data, part []byte) int {
-	for i, b := range data {
-		switch b {
-		case ' ', '\t', '\r', '\n', ',':
-			continue
-		case '[':
-			if i == 0 && &data[0] != &part[0] {
-				continue // the array's own
-			}
-		}
-		return i
+// spans says where the values of an array stand.
+func spans(array []byte) ([]span, error) {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(array), lenient...)
+	if dec.PeekKind() != '[' {
+		return nil, fmt.Errorf("%w: not a JSON array", ErrBroken)
 	}
-	return len(data)
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	var out []span
+	for dec.PeekKind() != ']' {
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrBroken, err)
+		}
+		end := int(dec.InputOffset())
+		out = append(out, span{end - len(value), end})
+	}
+	return out, nil
 }

@@ -85,21 +85,13 @@ func unquoted(value jsontext.Value) string {
 
 // elements returns the values of an array.
 func elements(array jsontext.Value) ([]jsontext.Value, error) {
-	dec := jsontext.NewDecoder(bytes.NewBuffer(array), lenient...)
-	if dec.PeekKind() != '[' {
-		return nil, fmt.Errorf("%w: not a JSON array", ErrBroken)
+	list, err := spans(array)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
-	}
-	var out []jsontext.Value
-	for dec.PeekKind() != ']' {
-		value, err := dec.ReadValue()
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrBroken, err)
-		}
-		end := int(dec.InputOffset())
-		out = append(out, array[end-len(value):end:end])
+	out := make([]jsontext.Value, len(list))
+	for i, at := range list {
+		out[i] = array[at.begin:at.end:at.end]
 	}
 	return out, nil
 }

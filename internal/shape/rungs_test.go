@@ -1,6 +1,8 @@
 package shape_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,12 +10,19 @@ import (
 
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/classify"
+	"github.com/weir-gateway/weir/internal/message"
 	"github.com/weir-gateway/weir/internal/shape"
 )
 
+// failing is what tests and properties have in common.
+type failing interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
 // simpler leads a request through rungs. It returns the room, for what comes of
 // the call.
-func simpler(t testing.TB, body string, rungs ...call.Rung) (*call.Call, *shape.Room) {
+func simpler(t failing, body string, rungs ...call.Rung) (*call.Call, *shape.Room) {
 	t.Helper()
 	classifier := classify.New(classify.Config{})
 	c, err := read(classifier, "a", []byte(body), 1000)
@@ -200,4 +209,59 @@ func TestRungsOfAnotherModel(t *testing.T) {
 	if room.Undo(time.Now(), c, call.Verdict{Kind: call.BadRequest}) {
 		t.Error("taken back twice")
 	}
+}
+
+// FuzzRungs: whatever the request, it is one after all rungs, with other members
+// than it had only where they edit, and as it came once that is taken back.
+func FuzzRungs(f *testing.F) {
+	for _, body := range []string{
+		asking("claude-opus-5", `"thinking":{"type":"enabled","budget_tokens":4096},"output_config":{"effort":"max"},`),
+		`{"model":"m","messages":[` + strings.Join(said("uAUauau"), ",") + `],"system":[{"type":"text","text":"s"}]}`,
+		`{"messages":[{"role":"user","content":[` + image(large, `,"x":1`) + `, 1.50]}],"model":"b\u0069g","m\u0061x_tokens":2e3}`,
+		`{"model":"m","messages":{},"thinking":[],"output_config":""}`,
+	} {
+		f.Add([]byte(body))
+	}
+	rungs := []call.Rung{
+		{Kind: call.RungEffort, Effort: "low"}, {Kind: call.RungThinking, Thinking: 2000}, {Kind: call.RungMaxTokens, MaxTokens: 5},
+		{Kind: call.RungTrim}, {Kind: call.RungImages}, {Kind: call.RungThinking},
+	}
+	edited := map[string]bool{"output_config": true, "thinking": true, "max_tokens": true, "messages": true}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		classifier, before := classify.New(classify.Config{}), bytes.Clone(body)
+		c, err := read(classifier, "a", body, 1000)
+		if err != nil {
+			return
+		}
+		c.Rungs = rungs
+		step := &shape.Rungs{Reread: classifier.Reread}
+		did := step.Prepare(c)
+		if !bytes.Equal(body, before) {
+			t.Fatal("the caller's bytes were changed")
+		}
+		if did != (c.Degraded.Rung != "") || did == bytes.Equal(c.Body, body) {
+			t.Fatalf("marked %q, %s became %s", c.Degraded.Rung, body, c.Body)
+		}
+		var was, is map[string]json.RawMessage
+		if json.Unmarshal(body, &was) == nil {
+			if err := json.Unmarshal(c.Body, &is); err != nil {
+				t.Fatalf("%s became %s: %v", body, c.Body, err)
+			}
+			for name, value := range is {
+				if !edited[name] && !bytes.Equal(value, was[name]) {
+					t.Errorf("%s of %s became %s", name, body, value)
+				}
+			}
+		}
+		if did != step.Undo(time.Now(), c, call.Verdict{}) || did && !sameButModel(c.Body, body) {
+			t.Errorf("%s came back as %s", body, c.Body)
+		}
+	})
+}
+
+// sameButModel compares requests whose model may be written in other ways.
+func sameButModel(a, b []byte) bool {
+	a, errA := message.Set(a, "model", []byte("0"))
+	b, errB := message.Set(b, "model", []byte("0"))
+	return errA == nil && errB == nil && bytes.Equal(a, b)
 }

@@ -199,3 +199,40 @@ func oneMark(t *testing.T, r *rand.Rand) string {
 	}
 	return strings.Join(changed, "+")
 }
+
+// TestSplitsAreMarked: an answer that was put together bears the marks of its
+// parts.
+func TestSplitsAreMarked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told journal
+		b := newLodge(t, newAPI(t, sim.Limits{Requests: 1000, InputTokens: 400_000, OutputTokens: 80_000}), weir.WithObserver(&told),
+			weir.WithLadder(weir.Ladder{Rungs: []weir.Rung{{Do: call.Rung{Kind: call.RungMaxTokens, MaxTokens: 50}, Enter: when(t, always)}}}))
+		for _, more := range []string{"", `"stream":true,`} {
+			resp, body := b.split(t.Context(), t, summary(book(300_000), more), "auto; merge=concat")
+			mark := resp.Header.Get("Weir-Degraded")
+			if _, comment, found := strings.Cut(body, ": weir-degraded: "); found {
+				mark += strings.SplitN(comment, "\n", 2)[0]
+			}
+			if last := told.list[len(told.list)-1]; !strings.HasPrefix(mark, "max_tokens; from=claude-") || last.Degraded.String() != mark {
+				t.Errorf("marked %q, event %q, %d %.300s", mark, last.Degraded, resp.StatusCode, body)
+			}
+		}
+	})
+}
+
+// TestFailuresAreMarkedLate: a stream that has begun says what was done even
+// where it ends with an error, and the caller's word for the model cannot be
+// mistaken for events.
+func TestFailuresAreMarkedLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(w http.ResponseWriter, _ *http.Request) {
+			time.Sleep(7 * time.Second)
+			w.WriteHeader(500)
+			io.WriteString(w, `{"type":"error","error":{"type":"api_error","message":"no"}}`)
+		}, weir.WithoutRetries(), weir.WithLadder(weir.Ladder{Rungs: []weir.Rung{{Do: call.Rung{Kind: call.RungMaxTokens, MaxTokens: 5}, Enter: when(t, always)}}}))
+		_, body := h.post(t, strings.Replace(streamed, "claude-haiku-4-5", `a\n\nevent: x`, 1))
+		if want := ping + ": weir-degraded: max_tokens; from=a  event: x\n\nevent: error\n"; !strings.HasPrefix(body, want) {
+			t.Errorf("got %q, want %q", body, want)
+		}
+	})
+}

@@ -10,9 +10,11 @@ import (
 // left holds while so much of the tightest limit is left, as a share of it.
 type left struct{ from, to float64 }
 
-func (c left) Holds(s call.Signals) (bool, error) { return s.Headroom >= c.from && s.Headroom < c.to, nil }
-func (c left) PerTenant() bool                    { return false }
-func (c left) String() string                     { return fmt.Sprintf("%v%% to %v%% left", 100*c.from, 100*c.to) }
+func (c left) Holds(s call.Signals) (bool, error) {
+	return s.Headroom >= c.from && s.Headroom < c.to, nil
+}
+func (c left) PerTenant() bool { return false }
+func (c left) String() string  { return fmt.Sprintf("%v%% to %v%% left", 100*c.from, 100*c.to) }
 
 // While less than a fifth of the quota is left, and until there is twice as
 // much, calls of class batch are answered with less effort.

@@ -1,6 +1,8 @@
 package weir_test
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/ladder"
+	"github.com/weir-gateway/weir/sim"
 	"github.com/weir-gateway/weir/weir"
 )
 
@@ -144,4 +147,43 @@ func TestFaultsOfLadders(t *testing.T) {
 			t.Errorf("%s: no fault", name)
 		}
 	}
+}
+
+// TestRungsComeFirst: marks for the prompt cache, the estimate and the money set
+// aside are those of the request as it is sent.
+func TestRungsComeFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, err := sim.New(sim.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last atomic.Value
+		b := newLodge(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			raw, _ := io.ReadAll(r.Body)
+			last.Store(string(raw))
+			r.Body = io.NopCloser(bytes.NewReader(raw))
+			api.ServeHTTP(w, r)
+		}), weir.WithPromptCaching(weir.PromptCaching{}), weir.WithBudgets(weir.Budget{Name: "b", Limit: call.Dollar / 5, Period: "day"}),
+			weir.WithLadder(weir.Ladder{Tenants: []string{"core"}, Rungs: []weir.Rung{
+				{Do: call.Rung{Kind: call.RungTrim, Turns: 1}, Enter: when(t, always)},
+				{Do: call.Rung{Kind: call.RungMaxTokens, MaxTokens: 10}, Enter: when(t, always)},
+			}}))
+		const turn = `{"role":"assistant","content":"yes"},{"role":"user","content":"%s"}`
+		var body string
+		for i := range 4 { // the money would do for none of them, if max_tokens were as asked
+			body = `{"model":"claude-sonnet-5","max_tokens":20000,"system":"` + prose("Weir", 40) + `","messages":[{"role":"user","content":"hi"},` +
+				fmt.Sprintf(turn, prose("Old", 100)) + "," + fmt.Sprintf(turn, fmt.Sprint("new ", i)) + `]}`
+			e := asked(t, b, body)
+			if e.Degraded.Rung != "trim+max_tokens" || i > 1 && e.Prompt.Marks == 0 || (e.Prompt.Marks > 0) != strings.Contains(last.Load().(string), "cache_control") {
+				t.Errorf("%d: %s, %d marks, sent %.200s", i, e.Degraded, e.Prompt.Marks, last.Load())
+			}
+			used := e.Usage.Charged() + e.Usage.CacheRead
+			if est := e.Estimate.Input + e.Estimate.Cached; used > 8000 || est < used/2 || est > 2*used {
+				t.Errorf("%d: estimated at %d tokens, and used %d", i, est, used)
+			}
+		}
+		if resp, _ := send(t, &http.Client{Transport: b.door}, newPost(t, "http://weir/v1/messages", body, "Weir-Tenant", "core")); resp.StatusCode != http.StatusTooManyRequests {
+			t.Errorf("there is no money for the request as it came, and yet %s", resp.Status)
+		}
+	})
 }

@@ -7,7 +7,6 @@ package call
 
 import (
 	"net/http"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -75,7 +74,7 @@ type Call struct {
 	Method      string
 	Path        string // with query, as sent upstream
 	Header      http.Header
-	Body        []byte // whole and replayable; nil for Other, which streams
+	Body        []byte // whole and replayable; nil for Other, which streams unless its models are looked at
 	Pool        string // a pool of its own, see the Pool constants; "": the model's
 	Model       string
 	MaxTokens   Tokens
@@ -137,19 +136,6 @@ type Call struct {
 // Streamed reports whether the call is sent as a stream, whatever the caller
 // gets of it.
 func (c *Call) Streamed() bool { return c.Stream || c.Gather }
-
-// May reports whether c's caller may use a model.
-func (c *Call) May(model string) bool {
-	for _, list := range c.Models {
-		if !slices.ContainsFunc(list, func(pattern string) bool {
-			ok, err := path.Match(pattern, model)
-			return ok && err == nil
-		}) {
-			return false
-		}
-	}
-	return true
-}
 
 // Clone returns a copy that another goroutine may own. Header and body are
 // shared; neither owner may change them.

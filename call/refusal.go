@@ -26,7 +26,7 @@ const (
 	BatchRunning                  // a batch that may answer it has not ended before its deadline
 	RuleRefused                   // a rule of the gateway's own protection; see Rule
 	BudgetSpent                   // the money of a budget is spent, or would not do; see Budget
-	ModelDenied                   // its caller may not use the model; Detail names it
+	ModelDenied                   // its caller may not use the model, or endpoint, that Detail names
 	ClientGone                    // the caller went away
 	NotReplayable                 // body of an unmetered endpoint broke off
 	InternalFailure               // a defect of Weir
@@ -48,6 +48,7 @@ type Refusal struct {
 	RetryIn time.Duration // when it may succeed; 0: unknown or never
 	Waited  time.Duration
 	Budget  *Shortage // of a BudgetSpent
+	Allowed []string  // of a ModelDenied: patterns of the models that the caller may use
 	Verdict Verdict   // the upstream's last word, if there was one
 	Cause   error
 }

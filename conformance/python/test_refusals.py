@@ -24,6 +24,7 @@ CLASSES = {
     200: anthropic.APIStatusError,
     400: anthropic.BadRequestError,
     401: anthropic.AuthenticationError,
+    403: anthropic.PermissionDeniedError,
     402: anthropic.PaymentRequiredError,
     404: anthropic.NotFoundError,
     413: anthropic.ContentTooLargeError,

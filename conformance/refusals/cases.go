@@ -35,7 +35,9 @@ func requestCases() []Case {
 	}
 	quiet := state{api: sim.Config{Limits: plenty}}
 	small := state{api: sim.Config{Limits: sim.Limits{Requests: 1000, InputTokens: 4000, OutputTokens: 10_000}}, prime: sent(200)}
-	guarded := state{api: quiet.api, options: []weir.Option{weir.WithAPIKey("main", "sk-ant-api03-pool"), weir.WithClients(weir.Client{Name: "team", Token: "weir-token"})}}
+	guarded := state{api: quiet.api, options: []weir.Option{
+		weir.WithAPIKey("main", "sk-ant-api03-pool"), weir.WithClients(weir.Client{Name: "team", Token: "weir-token", Models: []string{"claude-haiku-*"}}),
+	}}
 	return []Case{
 		{
 			Name: "malformed body", When: "the body names no model",
@@ -61,6 +63,9 @@ func requestCases() []Case {
 		}, {
 			Name: "no token of the gateway", When: "the gateway has clients, and the caller is none", Ask: Ask{Key: "weir-wrong"},
 			Expect: own(401, "authentication_error", "bad_gateway_token"), state: guarded,
+		}, {
+			Name: "model not allowed", When: "the caller's token is for other models", Ask: Ask{Key: "weir-token"},
+			Expect: own(403, "permission_error", "model_not_allowed"), state: guarded,
 		}, {
 			Name: "larger than the quota", When: "the prompt is larger than the input tokens of a minute", Ask: Ask{Filler: 60_000},
 			Expect: own(413, "request_too_large", "request_exceeds_quota"), state: small,

@@ -74,10 +74,7 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 		TraceParent: traceParent(req.Header),
 	}
 	c.Path = canonicalPath(target(req))
-	path, _, _ := strings.Cut(c.Path, "?")
-	if plain, err := url.PathUnescape(path); err == nil {
-		path = plain // /v1/m%65ssages is /v1/messages to the upstream, too
-	}
+	path := plainPath(c.Path)
 	c.Endpoint = endpoint(req.Method, path)
 	c.Pool = pool(path)
 	client, err := r.credential(c, req.Header)
@@ -91,7 +88,7 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 		return c, &call.Refusal{Reason: call.NotAllowed, Detail: "no such path: " + path}
 	}
 	if c.Endpoint == call.Other {
-		return c, r.rights(c, client)
+		return c, r.rights(c, req, client, firstName(req.Header.Get("Weir-Tenant"), client, c.Credential.Print))
 	}
 	body, err := readBody(req, r.cfg.MaxBody)
 	if err != nil {
@@ -103,7 +100,7 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 		return c, err
 	}
 	c.Tenant = firstName(req.Header.Get("Weir-Tenant"), client, user, c.Credential.Print)
-	return c, r.rights(c, client)
+	return c, r.rights(c, req, client, c.Tenant)
 }
 
 // Reread measures a body that has been edited.
@@ -133,6 +130,16 @@ func target(req *http.Request) string {
 func canonicalPath(p string) string {
 	for strings.HasPrefix(p, "/v1/v1/") {
 		p = p[len("/v1"):]
+	}
+	return p
+}
+
+// plainPath is a path without its query, as the upstream reads it: /v1/m%65ssages
+// is /v1/messages.
+func plainPath(p string) string {
+	p, _, _ = strings.Cut(p, "?")
+	if plain, err := url.PathUnescape(p); err == nil {
+		return plain
 	}
 	return p
 }

@@ -60,35 +60,6 @@ type Clients map[[sha256.Size]byte]Client
 // Add lets the holder of token in.
 func (c Clients) Add(token string, client Client) { c[HashToken(token)] = client }
 
-// given is a list of lists, without those that say nothing.
-func given(lists ...[]string) (out [][]string) {
-	for _, list := range lists {
-		if list != nil {
-			out = append(out, list)
-		}
-	}
-	return out
-}
-
-// rights refuses a call of a model that its caller may not use: the client, the
-// tenant that its token is of, and the tenant that it names must all be allowed
-// to. What does not say its models, such as a batch, is refused whoever is not
-// allowed all.
-func (r *Room) rights(c *call.Call, tenant string) error {
-	list := *r.tenants.Load()
-	c.Models = append(c.Models, given(list[tenant])...)
-	if c.Tenant != tenant {
-		c.Models = append(c.Models, given(list[c.Tenant])...)
-	}
-	switch {
-	case c.Endpoint != call.Other && !c.May(c.Model):
-		return &call.Refusal{Reason: call.ModelDenied, Detail: c.Model}
-	case c.Endpoint == call.Other && c.Pool == call.PoolBatches && c.Method == http.MethodPost && len(c.Models) > 0:
-		return &call.Refusal{Reason: call.ModelDenied, Detail: "/v1/messages/batches"}
-	}
-	return nil
-}
-
 // HashToken is how [Clients] knows a token.
 func HashToken(token string) [sha256.Size]byte { return sha256.Sum256([]byte(token)) }
 
@@ -117,7 +88,7 @@ func (r *Room) credential(c *call.Call, h http.Header) (tenant string, err error
 	for _, token := range []string{key, bearer} {
 		if client, ok := clients[HashToken(token)]; ok && token != "" {
 			c.Client, c.Owner = client.Name, client.Tenant
-			c.Models = append(c.Models, given(client.Models)...)
+			c.Limit(client.Models)
 			return client.Tenant, nil
 		}
 	}

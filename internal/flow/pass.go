@@ -1,8 +1,10 @@
 package flow
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -77,7 +79,11 @@ func (f *Corridor) once(req *http.Request, c *call.Call) (*http.Response, call.K
 	if err != nil {
 		return nil, key, err
 	}
-	resp, err := f.Upstream.Forward(ctx, c, key, req.Body, req.ContentLength)
+	body, size := io.Reader(req.Body), req.ContentLength
+	if c.Body != nil { // classify has had to read it
+		body, size = bytes.NewReader(c.Body), int64(len(c.Body))
+	}
+	resp, err := f.Upstream.Forward(ctx, c, key, body, size)
 	if err != nil {
 		if permit != nil {
 			permit.Settle(time.Now(), call.Usage{})

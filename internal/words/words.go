@@ -10,6 +10,7 @@ import (
 	"embed"
 	"errors"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
@@ -158,6 +159,7 @@ func (s speaker) blanks(r *call.Refusal) map[string]string {
 		"Again":     s.again(r.RetryIn),
 		"Until":     s.until(r.Verdict.Until),
 		"Meanwhile": s.say("part.meanwhile", nil),
+		"Allowed":   s.allowed(r.Allowed),
 	}
 	if r.Reason == call.BudgetSpent {
 		s.shortage(cmp.Or(r.Budget, &call.Shortage{}), blanks)
@@ -170,6 +172,13 @@ func (s speaker) again(in time.Duration) string {
 		return s.say("part.again_later", nil)
 	}
 	return s.say("part.again", map[string]string{"Span": s.span(in)})
+}
+
+func (s speaker) allowed(models []string) string {
+	if len(models) == 0 {
+		return s.say("part.allowed_none", nil)
+	}
+	return s.say("part.allowed", map[string]string{"Models": strings.Join(models, ", ")})
 }
 
 func (s speaker) until(at time.Time) string {

@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -114,7 +115,7 @@ func (r *Room) Answer(ctx context.Context, c *call.Call, ask asker) (*http.Respo
 	}
 	t := &taker{
 		room: r, call: c, ask: ask, reads: wish != call.CacheWrite, keeps: wish != call.CacheRead,
-		kin: kin{key: k, class: c.Class, wait: c.MaxWait, noDegrade: c.NoDegrade, rungs: c.Wanted()},
+		kin: kin{key: k, class: c.Class, wait: c.MaxWait, noDegrade: c.NoDegrade, rungs: c.Wanted(), models: models(c)},
 	}
 	if t.reads {
 		_, anyAge := c.InForce(call.RungCached)
@@ -131,25 +132,35 @@ func (r *Room) Answer(ctx context.Context, c *call.Call, ask asker) (*http.Respo
 	return t.take(ctx)
 }
 
+// models spells what c's caller may use; "" is any model.
+func models(c *call.Call) string {
+	if c.Models == nil {
+		return ""
+	}
+	return fmt.Sprintf("%q", c.Models)
+}
+
 // KeepOld keeps answers in the memory that are too old, as long as there is
-// room: the ladder may give them.
+// room: the ladder may give them. The other stores let them go.
 func (r *Room) KeepOld(on bool) { r.memory.keepOld.Store(on) }
 
 // find looks for an entry in the memory and then in the other stores: young
-// enough, or of any age.
+// enough, or the youngest of any age.
 func (r *Room) find(ctx context.Context, k key, anyAge bool) (*entry, bool) {
 	now := time.Now()
-	if e, ok := r.memory.cache.GetIfPresent(k); ok && (anyAge || !r.memory.old(now, e)) {
-		return e, true
-	}
+	found, ok := r.memory.cache.GetIfPresent(k)
 	for _, s := range r.stores {
-		e, ok := s.get(ctx, k)
-		if ok && (anyAge || !r.memory.old(now, e)) && !r.purges.covers(e.Owner, e.Asked) {
-			r.memory.put(k, e)
-			return e, true
+		if ok && !r.memory.old(now, found) {
+			break
 		}
+		e, kept := s.get(ctx, k)
+		if !kept || r.purges.covers(e.Owner, e.Asked) || !anyAge && r.memory.old(now, e) || ok && !e.Asked.After(found.Asked) {
+			continue
+		}
+		found, ok = e, true
+		r.memory.put(k, e)
 	}
-	return nil, false
+	return found, ok && (anyAge || !r.memory.old(now, found))
 }
 
 // hit answers c by an entry.

@@ -203,21 +203,26 @@ func (d *disk) remove(ctx context.Context, where string, args ...any) error {
 	})
 }
 
-// tend removes what is too old.
+// tend sweeps once in a while.
 func (d *disk) tend(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			err := d.remove(ctx, `asked <= ?`, time.Now().Add(-d.maxAge()).UnixMilli())
-			if err != nil && ctx.Err() == nil {
+			if err := d.sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
 				d.log.Warn("cannot remove old answers from the cache on disk", "cause", err)
 			}
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// sweep removes what is too old by then. The ladder's rung for old answers has
+// the memory alone: here they would crowd out those of which all have the use.
+func (d *disk) sweep(ctx context.Context, now time.Time) error {
+	return d.remove(ctx, `asked <= ?`, now.Add(-d.maxAge()).UnixMilli())
 }
 
 func (d *disk) bytes() int64 { return d.held.Load() }

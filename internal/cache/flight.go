@@ -28,6 +28,7 @@ type kin struct {
 	wait      time.Duration // weir-max-wait
 	noDegrade bool
 	rungs     string // of the ladder that are in force
+	models    string // that the caller may use: another one may answer in place of what was asked for
 }
 
 // flight is one asking of the upstream, and those who want its answer. It goes

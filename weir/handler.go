@@ -126,9 +126,8 @@ func (h *handler) late(w http.ResponseWriter, rc *http.ResponseController, c *ca
 // writeMark says in a comment what weir-degraded would have said in a header that
 // went out before anybody knew it.
 func writeMark(w io.Writer, c *call.Call) {
-	if d := c.Degraded.String(); d != "" {
-		oneLine := strings.NewReplacer("\n", " ", "\r", " ") // the model is the caller's word
-		_, _ = fmt.Fprintf(w, ": weir-degraded: %s\n\n", oneLine.Replace(d))
+	if mark := strings.Fields(c.Degraded.String()); mark != nil { // the model is the caller's word, and may have lines
+		_, _ = fmt.Fprintf(w, ": weir-degraded: %s\n\n", strings.Join(mark, " "))
 	}
 }
 

@@ -5,13 +5,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -92,7 +89,7 @@ func NewCollector(cfg Config) *Collector {
 // Collect answers a call by a batch, which takes long, or reports that it is
 // none of those that can wait for one, or that no batch has answered it.
 func (k *Collector) Collect(ctx context.Context, c *call.Call, sent []byte) (resp *http.Response, taken bool, err error) {
-	if !fit(c) {
+	if !fit(c) || !willing(c) && !k.begun(ctx, c, sent) {
 		return nil, false, nil
 	}
 	params, err := Params(c.Body)
@@ -108,12 +105,14 @@ func (k *Collector) Collect(ctx context.Context, c *call.Call, sent []byte) (res
 	if err != nil {
 		k.cfg.Log.Error("a call is not collected: the store does not take it", "cause", err)
 	}
-	if p != nil && c.Class != call.Batch {
-		c.Degrade(call.RungBatches)
-	}
 	if p == nil {
 		return nil, false, nil
 	}
+	defer func() {
+		if taken && c.Class != call.Batch {
+			c.Degrade(call.RungBatches)
+		}
+	}()
 	defer k.leave(id, p, c)
 	timer := time.NewTimer(time.Until(c.Deadline))
 	defer timer.Stop()
@@ -127,57 +126,6 @@ func (k *Collector) Collect(ctx context.Context, c *call.Call, sent []byte) (res
 		k.lose(id, p)
 		return nil, true, &call.Refusal{Reason: call.ClientGone, Cause: context.Cause(ctx)}
 	}
-}
-
-// fit reports whether a call may be collected: its caller can wait, and it needs
-// nothing that batches lack or that one workspace alone has.
-func fit(c *call.Call) bool {
-	return c.Endpoint == call.Messages && patient(c) && c.MaxWait >= MinWait && c.Pool == "" && c.MaxTokens > 0 &&
-		len(c.Body) <= maxLine && !bytes.Contains(c.Body, []byte(`"file_id"`)) && !bytes.Contains(c.Body, []byte(`"container"`))
-}
-
-// patient reports whether a call is of class batch, or as good as that by the
-// ladder.
-func patient(c *call.Call) bool {
-	_, made := c.InForce(call.RungBatches)
-	return made || c.Class == call.Batch
-}
-
-// form is what else than its body a request consists of; a batch has requests
-// of one form.
-type form struct {
-	Query  string      `json:"query,omitempty"`
-	Header http.Header `json:"header"`
-}
-
-func formOf(c *call.Call) string {
-	_, query, _ := strings.Cut(c.Path, "?")
-	f := form{Query: query, Header: http.Header{}}
-	for name, values := range c.Header {
-		if strings.HasPrefix(name, "Anthropic-") {
-			f.Header[name] = values
-		}
-	}
-	raw, _ := json.Marshal(f) // strings only
-	return string(raw)
-}
-
-// pair is a body as it was sent by its caller, and as a batch takes it, which
-// may have been edited.
-type pair struct{ sent, params []byte }
-
-// sameness is a hash of what makes a request the same as an earlier one: whether
-// it is to be a stream does not.
-func sameness(c *call.Call, form string, sent []byte) string {
-	if params, err := Params(sent); err == nil {
-		sent = params
-	}
-	h := sha256.New()
-	for _, part := range []string{c.Client, c.Tenant, form, c.Header.Get("Idempotency-Key"), string(sent)} {
-		h.Write([]byte{byte(len(part) >> 24), byte(len(part) >> 16), byte(len(part) >> 8), byte(len(part))})
-		io.WriteString(h, part)
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // enter finds the place of the same request from before, or writes the request
@@ -201,12 +149,12 @@ func (k *Collector) enter(ctx context.Context, c *call.Call, body pair, hold *re
 	for _, old := range known {
 		p := k.places[old.id]
 		_, sent := k.sent[old.id]
-		if !old.keyed && (sent || p != nil && p.callers > 0) {
+		if !old.keyed && (sent || p != nil && p.callers > 0) || !willing(c) && !old.begun() {
 			continue
 		}
 		return old.id, k.join(old, c, hold), nil
 	}
-	if len(k.places) >= maxKept || k.held+int64(len(c.Body)) > maxHeld {
+	if !willing(c) || len(k.places) >= maxKept || k.held+int64(len(c.Body)) > maxHeld {
 		return "", nil, nil
 	}
 	if err := k.cfg.Store.insert(ctx, a); err != nil {
@@ -301,8 +249,8 @@ func (k *Collector) answer(ctx context.Context, c *call.Call, id string, p *plac
 	case a.result.Type == "" && draining:
 		return nil, true, &call.Refusal{Reason: call.Draining, RetryIn: time.Second}
 	}
-	if a.result.Type == Errored && c.Prompt.Marks > 0 {
-		// It may be the gateway's own marks; the ordinary way can do without.
+	if a.result.Type == Errored && (c.Prompt.Marks > 0 || c.Plain != nil) {
+		// It may be what the gateway has edited; the ordinary way can do without.
 		return nil, false, k.cfg.Store.forget(ctx, id)
 	}
 	resp, err := respond(c, a.result)

@@ -99,6 +99,9 @@ type ask struct {
 	result         Result
 }
 
+// begun reports whether the request is in a batch, or has its result.
+func (a ask) begun() bool { return a.batch != 0 || a.result.Type != "" }
+
 const askColumns = `id, same, keyed, tenant, client, model, form, at, batch, type, result`
 
 func scanAsk(rows interface{ Scan(...any) error }) (a ask, err error) {

@@ -42,8 +42,8 @@ async function request(client, { ask }) {
 const classes = {
   400: Anthropic.BadRequestError,
   401: Anthropic.AuthenticationError,
-  403: Anthropic.PermissionDeniedError,
   402: Anthropic.PaymentRequiredError,
+  403: Anthropic.PermissionDeniedError,
   404: Anthropic.NotFoundError,
   413: Anthropic.ContentTooLargeError,
   429: Anthropic.RateLimitError,

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path"
 
 	"github.com/weir-gateway/weir/internal/classify"
 )
@@ -25,38 +26,55 @@ type Client struct {
 // use it.
 func WithClients(list ...Client) Option {
 	return func(s *settings) (err error) {
-		s.classify.Clients, err = clientsOf(list)
+		s.classify.Access.Clients, err = clientsOf(list)
 		return err
 	}
 }
 
-// SetClients replaces the clients while the gateway runs. Calls under way go
-// on. If one of them is faulty, nothing changes.
-func (g *Gateway) SetClients(list []Client) error {
+// SetClients replaces the clients, and the models that the calls of tenants may
+// use ([WithTenantModels]), while the gateway runs, from the next call on. Calls
+// under way go on. If one of them is faulty, nothing changes.
+func (g *Gateway) SetClients(list []Client, models map[string][]string) error {
 	clients, err := clientsOf(list)
-	if err == nil {
-		g.classify.SetClients(clients)
+	if err = errors.Join(err, checkModels(models)); err == nil {
+		g.classify.SetAccess(classify.Access{Clients: clients, Models: models})
 	}
 	return err
 }
 
 // OpenToAll lets everybody in who reaches the gateway, as without
-// [WithClients].
-func (g *Gateway) OpenToAll() { g.classify.SetClients(nil) }
+// [WithClients]; models is that of [WithTenantModels].
+func (g *Gateway) OpenToAll(models map[string][]string) error {
+	err := checkModels(models)
+	if err == nil {
+		g.classify.SetAccess(classify.Access{Models: models})
+	}
+	return err
+}
 
 // WithTenantModels says which models (patterns, * stands for anything) the calls
 // of a tenant may use. A tenant that is not named may use any; a client may
-// use what its token's tenant and the tenant that it names may. Neither a
-// fallback nor the ladder gives a call another model than these.
+// use what itself, its token's tenant and the tenant that it names may. Neither
+// a fallback nor the ladder gives a call another model than these.
 func WithTenantModels(models map[string][]string) Option {
 	return func(s *settings) error {
-		s.classify.Models = models
-		return nil
+		s.classify.Access.Models = models
+		return checkModels(models)
 	}
 }
 
-// SetTenantModels replaces what [WithTenantModels] gave, from the next call on.
-func (g *Gateway) SetTenantModels(models map[string][]string) { g.classify.SetModels(models) }
+// checkModels reports the patterns that are none.
+func checkModels(models map[string][]string) error {
+	var errs []error
+	for name, patterns := range models {
+		for _, p := range patterns {
+			if _, err := path.Match(p, ""); err != nil {
+				errs = append(errs, fmt.Errorf("models of %q: %q is no pattern", name, p))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // clientsOf reports the faults of all clients at once.
 func clientsOf(list []Client) (classify.Clients, error) {
@@ -81,6 +99,7 @@ func clientsOf(list []Client) (classify.Clients, error) {
 		case known:
 			errs = append(errs, fmt.Errorf("client %q: another one has the same token", c.Name))
 		}
+		errs = append(errs, checkModels(map[string][]string{c.Name: c.Models}))
 		names[c.Name] = true
 		clients[hash] = classify.Client{Name: c.Name, Tenant: cmp.Or(c.Tenant, c.Name), Models: c.Models}
 	}

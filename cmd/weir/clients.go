@@ -45,7 +45,7 @@ func resolveClients(c config.Config, e env) ([]weir.Client, error) {
 		kept, err := tokens.Read(tokensFile(c.Data))
 		errs = append(errs, err)
 		for _, t := range kept {
-			list = append(list, weir.Client{Name: t.Name, Hash: t.Hash, Tenant: t.Tenant})
+			list = append(list, weir.Client{Name: t.Name, Hash: t.Hash, Tenant: t.Tenant, Models: t.Models})
 		}
 	}
 	return list, errors.Join(errs...)

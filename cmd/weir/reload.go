@@ -148,13 +148,12 @@ func (r *reloader) reload() {
 	fmt.Fprintf(r.env.stderr, "weir: reloaded, %s\n", mode(next.Config))
 }
 
-// setClients changes who may use the gateway; nil: anybody.
-func (r *reloader) setClients(list []weir.Client) error {
+// setClients changes who may use the gateway, and for which models; nil: anybody.
+func (r *reloader) setClients(list []weir.Client, models map[string][]string) error {
 	if list == nil {
-		r.gateway.OpenToAll()
-		return nil
+		return r.gateway.OpenToAll(models)
 	}
-	return r.gateway.SetClients(list)
+	return r.gateway.SetClients(list, models)
 }
 
 // apply takes over what can change while the gateway runs: the keys, the
@@ -178,13 +177,12 @@ func (r *reloader) apply(next config.Config) error {
 	if err := r.gateway.SetAPIKeys(list); err != nil {
 		return err
 	}
-	if err := r.setClients(clients); err != nil {
+	if err := r.setClients(clients, modelsOf(next)); err != nil {
 		return err
 	}
 	if next.Cache != nil {
 		r.gateway.SetCacheBounds(next.Cache.MaxBytes, next.Cache.MaxAge.D())
 	}
-	r.gateway.SetTenantModels(modelsOf(next))
 	if !reflect.DeepEqual(next.Degrade, now.Degrade) { // an equal one keeps what is in force
 		if err := r.gateway.SetLadder(ladderOf(next)); err != nil {
 			return err

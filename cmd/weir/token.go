@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -49,17 +52,23 @@ func tokenCommand(e env) *cobra.Command {
 }
 
 func tokenAdd(e env, f *tokenFlags) *cobra.Command {
-	var tenant string
+	t := tokens.Token{Created: time.Now()}
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Make a token and print it; it cannot be shown again",
 		Args:  named,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			file, err := f.path(e)
 			if err != nil {
 				return err
 			}
-			token, err := tokens.Add(file, args[0], tenant, time.Now())
+			if cmd.Flags().Changed("models") {
+				if err := patterns(t.Models); err != nil {
+					return err
+				}
+			}
+			t.Name = args[0]
+			token, err := tokens.Add(file, t)
 			if errors.Is(err, tokens.ErrTaken) {
 				return hinted{err, "choose another name, or revoke that token first"}
 			}
@@ -71,8 +80,22 @@ func tokenAdd(e env, f *tokenFlags) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&tenant, "tenant", "", "whose share its holder draws on (default: the name)")
+	cmd.Flags().StringVar(&t.Tenant, "tenant", "", "whose share its holder draws on (default: the name)")
+	cmd.Flags().StringSliceVar(&t.Models, "models", nil, "models that its holder may use, such as 'claude-haiku-*' (default: any)")
 	return cmd
+}
+
+// patterns refuses what is no list of patterns of models. An empty one would be a
+// token for any model.
+func patterns(models []string) error {
+	bad := func(p string) bool {
+		_, err := path.Match(p, "")
+		return err != nil || p == ""
+	}
+	if len(models) == 0 || slices.ContainsFunc(models, bad) {
+		return usageError{hinted{fmt.Errorf("--models: %q is no list of patterns", models), "* stands for anything, such as: --models 'claude-haiku-*,claude-sonnet-5'"}}
+	}
+	return nil
 }
 
 func tokenList(e env, f *tokenFlags) *cobra.Command {
@@ -94,9 +117,10 @@ func tokenList(e env, f *tokenFlags) *cobra.Command {
 				return printJSON(e.stdout, append([]tokens.Token{}, list...)) // none is [], not null
 			}
 			w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "NAME\tTENANT\tCREATED")
+			fmt.Fprintln(w, "NAME\tTENANT\tCREATED\tMODELS")
 			for _, t := range list {
-				fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, t.Tenant, t.Created.Format(time.DateOnly))
+				models := cmp.Or(strings.Join(t.Models, ","), "any")
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.Name, t.Tenant, t.Created.Format(time.DateOnly), models)
 			}
 			return w.Flush()
 		},

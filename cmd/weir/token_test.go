@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -48,6 +49,16 @@ func TestTokens(t *testing.T) {
 	if list := command(t, exitOK, "token", "list", "--json", "--data", data); !strings.Contains(list, `"tenant": "team"`) || strings.Contains(list, token) {
 		t.Errorf("listed: %s", list)
 	}
+	small := strings.TrimSpace(command(t, exitOK, "token", "add", "small", "--models", "claude-sonnet-*,claude-opus-5", "--data", data))
+	out.await(t, "reloaded")
+	if got := status(small); got != http.StatusForbidden {
+		t.Errorf("a token for other models: %d", got)
+	}
+	for _, row := range []string{`ci +team +\S+ +any\n`, `small +small +\S+ +claude-sonnet-\*,claude-opus-5\n`} {
+		if list := command(t, exitOK, "token", "list", "--data", data); !regexp.MustCompile(row).MatchString(list) {
+			t.Errorf("no %s in\n%s", row, list)
+		}
+	}
 	command(t, exitOK, "token", "revoke", "ci", "--data", data)
 	out.await(t, "reloaded")
 	if got := status(token); got != http.StatusUnauthorized {
@@ -59,6 +70,9 @@ func TestTokenMistakes(t *testing.T) {
 	data := t.TempDir()
 	command(t, exitUsage, "token", "add", "ci")
 	command(t, exitUsage, "token", "add", "--data", data)
+	for _, models := range []string{"", "claude-haiku-[", "claude-haiku-*,,"} {
+		command(t, exitUsage, "token", "add", "ci", "--models", models, "--data", data)
+	}
 	command(t, exitOK, "token", "add", "ci", "--data", data)
 	command(t, exitFailed, "token", "add", "ci", "--data", data)
 	command(t, exitFailed, "token", "revoke", "other", "--data", data)

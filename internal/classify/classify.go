@@ -17,13 +17,12 @@ import (
 
 // Config bounds what is read. The zero Config works.
 type Config struct {
-	MaxBody int64               // largest body of a metered endpoint; 0: 32 MiB
-	MaxWait time.Duration       // wait of a client that names no deadline; 0: 10 min
-	Class   call.Class          // of a request that names none
-	Clients Clients             // who may use the gateway; nil: anybody
-	Ends    bool                // list the ends of blocks, for whoever puts marks for prompt caching in
-	Models  map[string][]string // patterns of the models that a tenant's calls may use; of others: any
-	Own     string              // the token of the gateway's own requests; "": it has none
+	MaxBody int64         // largest body of a metered endpoint; 0: 32 MiB
+	MaxWait time.Duration // wait of a client that names no deadline; 0: 10 min
+	Class   call.Class    // of a request that names none
+	Access  Access        // who may use the gateway, and for what
+	Ends    bool          // list the ends of blocks, for whoever puts marks for prompt caching in
+	Own     string        // the token of the gateway's own requests; "": it has none
 }
 
 // Defaults of [Config].
@@ -38,8 +37,7 @@ type Room struct {
 	seq  atomic.Uint64
 	seed maphash.Seed // of the hashes of prefixes
 
-	clients atomic.Pointer[Clients]
-	tenants atomic.Pointer[map[string][]string]
+	access atomic.Pointer[Access]
 }
 
 // New returns the room.
@@ -51,18 +49,13 @@ func New(cfg Config) *Room {
 		cfg.MaxWait = DefaultMaxWait
 	}
 	r := &Room{cfg: cfg, seed: maphash.MakeSeed()}
-	r.SetClients(cfg.Clients)
-	r.SetModels(cfg.Models)
+	r.SetAccess(cfg.Access)
 	return r
 }
 
-// SetClients changes who may use the gateway; nil: anybody. The map belongs to
-// the room from then on.
-func (r *Room) SetClients(clients Clients) { r.clients.Store(&clients) }
-
-// SetModels changes which models the calls of tenants may use. The map belongs
-// to the room from then on.
-func (r *Room) SetModels(models map[string][]string) { r.tenants.Store(&models) }
+// SetAccess changes who may use the gateway, and for what, from the next call on.
+// The maps belong to the room from then on.
+func (r *Room) SetAccess(a Access) { r.access.Store(&a) }
 
 // Classify reads the request's head and, for the metered endpoints, its whole
 // body. Its error is a [*call.Refusal].
@@ -77,7 +70,8 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 	path := plainPath(c.Path)
 	c.Endpoint = endpoint(req.Method, path)
 	c.Pool = pool(path)
-	client, err := r.credential(c, req.Header)
+	access := r.access.Load()
+	client, err := r.credential(c, access.Clients, req.Header)
 	if err != nil {
 		return c, err
 	}
@@ -88,7 +82,8 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 		return c, &call.Refusal{Reason: call.NotAllowed, Detail: "no such path: " + path}
 	}
 	if c.Endpoint == call.Other {
-		return c, r.rights(c, req, client, firstName(req.Header.Get("Weir-Tenant"), client, c.Credential.Print))
+		access.limit(c, client, firstName(req.Header.Get("Weir-Tenant"), client, c.Credential.Print))
+		return c, r.rights(c, req)
 	}
 	body, err := readBody(req, r.cfg.MaxBody)
 	if err != nil {
@@ -100,7 +95,8 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 		return c, err
 	}
 	c.Tenant = firstName(req.Header.Get("Weir-Tenant"), client, user, c.Credential.Print)
-	return c, r.rights(c, req, client, c.Tenant)
+	access.limit(c, client, c.Tenant)
+	return c, r.rights(c, req)
 }
 
 // Reread measures a body that has been edited.

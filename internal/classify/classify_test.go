@@ -150,7 +150,7 @@ func TestRefusals(t *testing.T) {
 func TestClients(t *testing.T) {
 	clients := classify.Clients{}
 	clients.Add("weir-token-1", classify.Client{Name: "ci", Tenant: "team-a"})
-	room := classify.New(classify.Config{Clients: clients})
+	room := classify.New(classify.Config{Access: classify.Access{Clients: clients}})
 	for _, header := range []string{"X-Api-Key", "Authorization"} {
 		value := map[string]string{"X-Api-Key": "weir-token-1", "Authorization": "Bearer weir-token-1"}[header]
 		c, err := room.Classify(request("POST", "/v1/messages", small, header, value), now)

@@ -66,7 +66,7 @@ func HashToken(token string) [sha256.Size]byte { return sha256.Sum256([]byte(tok
 // credential reads the caller's key from either header. x-api-key wins, as in
 // the official SDKs. Where the gateway has clients, it must be the token of
 // one, whose tenant is returned.
-func (r *Room) credential(c *call.Call, h http.Header) (tenant string, err error) {
+func (r *Room) credential(c *call.Call, clients Clients, h http.Header) (tenant string, err error) {
 	bearer, _ := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
 	key := h.Get("X-Api-Key")
 	if IsOAuth(key) || IsOAuth(bearer) {
@@ -81,7 +81,6 @@ func (r *Room) credential(c *call.Call, h http.Header) (tenant string, err error
 	if r.cfg.Own != "" && subtle.ConstantTimeCompare([]byte(key), []byte(r.cfg.Own)) == 1 {
 		return "", nil
 	}
-	clients := *r.clients.Load()
 	if clients == nil {
 		return "", nil
 	}

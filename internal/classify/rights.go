@@ -12,16 +12,25 @@ import (
 	"github.com/weir-gateway/weir/call"
 )
 
-// rights refuses a call of a model that its caller may not use. The caller's
-// client and both tenants must be allowed to: that of the token, and the one
-// that the call names. What names models in another way than a request or a
-// batch of requests is refused to whoever is not allowed all.
-func (r *Room) rights(c *call.Call, req *http.Request, token, named string) error {
-	tenants := *r.tenants.Load()
-	c.Limit(tenants[token])
+// Access says who may use the gateway, and for which models.
+type Access struct {
+	Clients Clients             // nil: anybody
+	Models  map[string][]string // patterns, by tenant; tenants that are not there may use any
+}
+
+// limit lets c use what both tenants may: that of its token, and the one that it
+// names.
+func (a *Access) limit(c *call.Call, token, named string) {
+	c.Limit(a.Models[token])
 	if named != token {
-		c.Limit(tenants[named])
+		c.Limit(a.Models[named])
 	}
+}
+
+// rights refuses a call of a model that its caller may not use. What names models
+// in another way than a request or a batch of requests is refused to whoever may
+// not use all.
+func (r *Room) rights(c *call.Call, req *http.Request) error {
 	if c.Models == nil || c.Endpoint == call.Other && harmless(c) {
 		return nil
 	}

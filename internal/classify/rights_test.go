@@ -20,9 +20,9 @@ func house() *classify.Room {
 	clients.Add("none", classify.Client{Name: "none", Tenant: "a", Models: []string{}})
 	clients.Add("sonnet", classify.Client{Name: "sonnet", Tenant: "b"})
 	clients.Add("version", classify.Client{Name: "version", Tenant: "a", Models: []string{"claude-3-5-sonnet-20240620"}})
-	return classify.New(classify.Config{Clients: clients, MaxBody: 1 << 20, Models: map[string][]string{
+	return classify.New(classify.Config{MaxBody: 1 << 20, Access: classify.Access{Clients: clients, Models: map[string][]string{
 		"b": {"claude-sonnet-*"}, "haiku": {"claude-haiku-*"},
-	}})
+	}}})
 }
 
 // asking is a request of a model, with members of its own.

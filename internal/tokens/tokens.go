@@ -27,6 +27,7 @@ type Token struct {
 	Tenant  string    `json:"tenant"`
 	Hash    string    `json:"sha256"`
 	Created time.Time `json:"created"`
+	Models  []string  `json:"models,omitempty"` // patterns of the models that it is for; nil: any
 }
 
 // Faults of a command's user.
@@ -59,19 +60,19 @@ func Read(file string) ([]Token, error) {
 }
 
 // Add makes a token, enters its hash in the file and returns the token, which
-// nothing can tell again. The tenant is the name, if none is given.
-func Add(file, name, tenant string, now time.Time) (token string, err error) {
+// nothing can tell again. The tenant is the name, if t has none.
+func Add(file string, t Token) (token string, err error) {
 	list, err := Read(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	if slices.ContainsFunc(list, func(t Token) bool { return t.Name == name }) {
-		return "", fmt.Errorf("add %q: %w", name, ErrTaken)
+	if slices.ContainsFunc(list, func(old Token) bool { return old.Name == t.Name }) {
+		return "", fmt.Errorf("add %q: %w", t.Name, ErrTaken)
 	}
 	token = prefix + rand.Text()
 	sum := sha256.Sum256([]byte(token))
-	list = append(list, Token{Name: name, Tenant: cmp.Or(tenant, name), Hash: hex.EncodeToString(sum[:]), Created: now.UTC().Truncate(time.Second)})
-	return token, write(file, list)
+	t.Tenant, t.Hash, t.Created = cmp.Or(t.Tenant, t.Name), hex.EncodeToString(sum[:]), t.Created.UTC().Truncate(time.Second)
+	return token, write(file, append(list, t))
 }
 
 // Revoke takes a token out of the file.

@@ -22,15 +22,15 @@ func TestTokens(t *testing.T) {
 		t.Errorf("no file: %v", err)
 	}
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	first, err := tokens.Add(file, "laptop", "", now)
+	first, err := tokens.Add(file, tokens.Token{Name: "laptop", Created: now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := tokens.Add(file, "ci", "team", now)
+	second, err := tokens.Add(file, tokens.Token{Name: "ci", Tenant: "team", Models: []string{"claude-haiku-*"}, Created: now})
 	if err != nil || first == second {
 		t.Fatalf("%v, %q and %q", err, first, second)
 	}
-	if _, err := tokens.Add(file, "ci", "other", now); !errors.Is(err, tokens.ErrTaken) {
+	if _, err := tokens.Add(file, tokens.Token{Name: "ci", Tenant: "other", Created: now}); !errors.Is(err, tokens.ErrTaken) {
 		t.Errorf("the same name: %v", err)
 	}
 	hash := func(token string) string {
@@ -39,7 +39,7 @@ func TestTokens(t *testing.T) {
 	}
 	list, err := tokens.Read(file)
 	want := []tokens.Token{
-		{Name: "ci", Tenant: "team", Hash: hash(second), Created: now},
+		{Name: "ci", Tenant: "team", Models: []string{"claude-haiku-*"}, Hash: hash(second), Created: now},
 		{Name: "laptop", Tenant: "laptop", Hash: hash(first), Created: now},
 	}
 	if diff := cmp.Diff(want, list); diff != "" || err != nil {
@@ -71,7 +71,7 @@ func TestDamagedFile(t *testing.T) {
 		if _, err := tokens.Read(file); err == nil {
 			t.Errorf("%q was read", content)
 		}
-		if _, err := tokens.Add(file, "new", "", time.Now()); err == nil {
+		if _, err := tokens.Add(file, tokens.Token{Name: "new"}); err == nil {
 			t.Errorf("%q was overwritten", content)
 		}
 	}

@@ -379,7 +379,8 @@ func TestNobodyJoinsOtherRights(t *testing.T) {
 				return
 			}
 			time.Sleep(20 * time.Second)
-			io.WriteString(w, answer)
+			w.Header().Set("Content-Type", "application/json")
+			io.WriteString(w, keepable)
 		}, weir.WithAPIKey("main", "sk-ant-api03-x"), weir.WithFallback("claude-haiku-4-5", "claude-sonnet-5"), weir.WithCache(weir.Cache{Default: call.CacheOn}),
 			weir.WithClients(weir.Client{Name: "any", Token: "any", Tenant: "team"},
 				weir.Client{Name: "small", Token: "small", Tenant: "team", Models: []string{"claude-haiku-*"}}))

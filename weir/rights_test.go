@@ -399,3 +399,21 @@ func TestNobodyJoinsOtherRights(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+func TestFaultsOfRights(t *testing.T) {
+	bad := []string{"claude-haiku-["}
+	if _, err := weir.New(weir.WithClients(weir.Client{Name: "ci", Token: "x", Models: bad})); err == nil {
+		t.Error("a client: no fault")
+	}
+	if _, err := weir.New(weir.WithTenantModels(map[string][]string{"team": bad})); err == nil {
+		t.Error("a tenant: no fault")
+	}
+	g, err := weir.New(weir.WithClients(weir.Client{Name: "ci", Token: "x"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	if g.SetClients(nil, map[string][]string{"team": bad}) == nil || g.OpenToAll(map[string][]string{"team": bad}) == nil {
+		t.Error("while it runs: no fault")
+	}
+}

@@ -3,6 +3,7 @@ package classify
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"path"
 	"strings"
@@ -40,6 +41,9 @@ func (r *Room) rights(c *call.Call, req *http.Request) error {
 			return denied(c, c.Method+" "+at)
 		}
 		body, err := readBody(req, r.cfg.MaxBody)
+		if no, ok := errors.AsType[*call.Refusal](err); ok && no.Reason == call.BodyTooLarge {
+			no.Detail = fmt.Sprintf("the batch is over %d MiB, as much as is read for a caller who may not use every model", r.cfg.MaxBody>>20)
+		}
 		if err != nil {
 			return err
 		}

@@ -113,10 +113,11 @@ func TestEveryRefusalHasWords(t *testing.T) {
 func TestDetails(t *testing.T) {
 	b := words.New()
 	for en, zh := range map[string]string{
-		"the request has no body; a JSON object is needed":                "请求没有正文，这里需要一个 JSON 对象",
-		"the body is over 32 MiB, the upstream's limit for this endpoint": "正文超过了 32 MiB，这是上游对这个接口的限制",
-		`weir-class must be interactive, normal or batch, not "fast"`:     `weir-class 只能是 interactive、normal 或 batch，不能是 "fast"`,
-		`weir-max-wait must be a duration such as 90s or 2m, not "long"`:  `weir-max-wait 应该是 90s、2m 这样的时长，不能是 "long"`,
+		"the request has no body; a JSON object is needed":                                      "请求没有正文，这里需要一个 JSON 对象",
+		"the body is over 32 MiB, the upstream's limit for this endpoint":                       "正文超过了 32 MiB，这是上游对这个接口的限制",
+		"the batch is over 32 MiB, as much as is read for a caller who may not use every model": "批次超过了 32 MiB，对只能使用部分模型的调用方，网关最多读这么大",
+		`weir-class must be interactive, normal or batch, not "fast"`:                           `weir-class 只能是 interactive、normal 或 batch，不能是 "fast"`,
+		`weir-max-wait must be a duration such as 90s or 2m, not "long"`:                        `weir-max-wait 应该是 90s、2m 这样的时长，不能是 "long"`,
 		"no such path: /v2": "没有 /v2 这个路径",
 		`model: Field required (a string such as "claude-haiku-4-5")`:                 `缺少 model 字段（应该是一个字符串，例如 "claude-haiku-4-5"）`,
 		"the body is not valid JSON: it ends too early":                               "正文不是有效的 JSON：没有写完就结束了",

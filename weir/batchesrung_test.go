@@ -111,13 +111,16 @@ func TestCollectedCallerComesAgain(t *testing.T) {
 		leave(numbered(1), 2*time.Minute)
 		leave(numbered(2), time.Second)
 		pull.move(false)
+		if resp, text := k.ordinary(numbered(1), "Weir-Degrade", "off"); resp.Header.Get("Weir-Degraded") != "" || !strings.Contains(text, `"service_tier":"standard"`) {
+			t.Errorf("opted out: %s %q %s", resp.Status, resp.Header.Get("Weir-Degraded"), text)
+		}
 		if resp, text := k.ordinary(numbered(1)); resp.Header.Get("Weir-Degraded") != byBatches || !strings.Contains(text, `"service_tier":"batch"`) {
 			t.Errorf("%s %q %s", resp.Status, resp.Header.Get("Weir-Degraded"), text)
 		}
 		if resp, text := k.ordinary(numbered(2)); resp.Header.Get("Weir-Degraded") != "" || !strings.Contains(text, `"service_tier":"standard"`) {
 			t.Errorf("%s %q %s", resp.Status, resp.Header.Get("Weir-Degraded"), text)
 		}
-		if st := k.api.Stats().Batches; st.Requests != 1 || len(k.paid()) != 2 {
+		if st := k.api.Stats().Batches; st.Requests != 1 || len(k.paid()) != 3 {
 			t.Errorf("%+v, %d paid for", st, len(k.paid()))
 		}
 	})

@@ -31,6 +31,9 @@ func willing(c *call.Call) bool {
 // begun reports whether the same request is in a batch already that the ladder
 // has made: its caller has come again, and it would be paid for twice.
 func (k *Collector) begun(ctx context.Context, c *call.Call, sent []byte) bool {
+	if c.NoDegrade {
+		return false
+	}
 	known, err := k.cfg.Store.find(ctx, sameness(c, formOf(c), sent))
 	return err == nil && slices.ContainsFunc(known, ask.begun)
 }
@@ -59,16 +62,18 @@ func formOf(c *call.Call) string {
 type pair struct{ sent, params []byte }
 
 // sameness is a hash of what makes a request the same as an earlier one: whether
-// it is to be a stream does not.
+// it is to be a stream does not, but how it is made simpler does.
 func sameness(c *call.Call, form string, sent []byte) string {
 	if params, err := Params(sent); err == nil {
 		sent = params
 	}
 	h := sha256.New()
 	parts := []string{c.Client, c.Tenant, form, c.Header.Get("Idempotency-Key"), string(sent)}
-	if c.Degraded.Rung != "" {
-		parts = append(parts, c.Degraded.Rung)
+	simpler := c.Degraded.Rungs()
+	if c.Class != call.Batch {
+		simpler = append(simpler, string(call.RungBatches))
 	}
+	parts = append(parts, simpler...)
 	for _, part := range parts {
 		h.Write([]byte{byte(len(part) >> 24), byte(len(part) >> 16), byte(len(part) >> 8), byte(len(part))})
 		io.WriteString(h, part)

@@ -126,8 +126,8 @@ func (h *handler) late(w http.ResponseWriter, rc *http.ResponseController, c *ca
 // writeMark says in a comment what weir-degraded would have said in a header that
 // went out before anybody knew it.
 func writeMark(w io.Writer, c *call.Call) {
-	if mark := strings.Fields(c.Degraded.String()); mark != nil { // the model is the caller's word, and may have lines
-		_, _ = fmt.Fprintf(w, ": weir-degraded: %s\n\n", strings.Join(mark, " "))
+	if mark := strings.Join(strings.Fields(c.Degraded.String()), " "); mark != "" { // of one line, whatever the model is called
+		_, _ = fmt.Fprintf(w, ": weir-degraded: %s\n\n", mark)
 	}
 }
 

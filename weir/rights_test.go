@@ -290,7 +290,7 @@ func (h *rightsHistory) fault(q *rightsQuestion) string {
 }
 
 // rightsRounds is how many histories are tried, each from its own seed.
-const rightsRounds = 25
+const rightsRounds = 12
 
 // TestNothingWidensRights holds, for random rights, chains, ladders, budgets and
 // failures, that no request reaches the API with a model that its caller may not

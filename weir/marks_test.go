@@ -231,7 +231,7 @@ func TestFailuresAreMarkedLate(t *testing.T) {
 			io.WriteString(w, `{"type":"error","error":{"type":"api_error","message":"no"}}`)
 		}, weir.WithoutRetries(), weir.WithLadder(weir.Ladder{Rungs: []weir.Rung{{Do: call.Rung{Kind: call.RungMaxTokens, MaxTokens: 5}, Enter: when(t, always)}}}))
 		_, body := h.post(t, strings.Replace(streamed, "claude-haiku-4-5", `a\n\nevent: x`, 1))
-		if want := ping + ": weir-degraded: max_tokens; from=a  event: x\n\nevent: error\n"; !strings.HasPrefix(body, want) {
+		if want := ping + ": weir-degraded: max_tokens; from=a event: x\n\nevent: error\n"; !strings.HasPrefix(body, want) {
 			t.Errorf("got %q, want %q", body, want)
 		}
 	})

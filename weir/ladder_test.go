@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-gateway/weir/call"
-	"github.com/weir-gateway/weir/internal/ladder"
+	"github.com/weir-gateway/weir/internal/condition"
 	"github.com/weir-gateway/weir/sim"
 	"github.com/weir-gateway/weir/weir"
 )
@@ -20,7 +20,7 @@ import (
 // when reads a condition.
 func when(t testing.TB, text string) weir.Condition {
 	t.Helper()
-	c, err := ladder.Compile(text)
+	c, err := condition.Compile(text)
 	if err != nil {
 		t.Fatal(err)
 	}

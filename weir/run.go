@@ -74,7 +74,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { g.remember(ctx) })
 	wg.Go(func() { g.warn(ctx) })
-	wg.Go(func() { g.ladder.run(ctx) })
+	wg.Go(func() { g.ladder.Run(ctx) })
 	if g.pooled {
 		wg.Go(func() { g.recheck(ctx) })
 	}

@@ -2,12 +2,22 @@ package weir
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/admit"
 	"github.com/weir-gateway/weir/internal/breaker"
 )
+
+// signals are what the conditions of the ladder look at. They are safe for
+// concurrent use.
+type signals struct {
+	g *Gateway
+
+	mu  sync.Mutex // guards sky
+	sky sky
+}
 
 // sky is what all calls find: it is looked at once for many of them.
 type sky struct {
@@ -19,13 +29,15 @@ type sky struct {
 
 var limiterWords = []string{call.Requests.String(), call.InputTokens.String(), call.OutputTokens.String()}
 
-// view returns the sky, a second old at most. The caller holds l.mu.
-func (l *ladder) view(now time.Time) *sky {
-	if l.sky.left != nil && now.Sub(l.sky.at) < lookEvery {
-		return &l.sky
+// view returns the sky, a second old at most. Nobody changes what it consists of.
+func (f *signals) view(now time.Time) sky {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sky.left != nil && now.Sub(f.sky.at) < lookEvery {
+		return f.sky
 	}
 	v := sky{at: now, left: map[place][call.NumLimiters]float64{}, queues: map[place]admit.Pressure{}, breakers: map[string]breaker.State{}}
-	for _, b := range l.g.admission.Quota(now) {
+	for _, b := range f.g.admission.Quota(now) {
 		limiter := slices.Index(limiterWords, b.Limiter)
 		if limiter < 0 || b.Limit <= 0 {
 			continue
@@ -38,31 +50,31 @@ func (l *ladder) view(now time.Time) *sky {
 		left[limiter] = min(left[limiter], max(0, float64(b.Remaining)/float64(b.Limit)))
 		v.left[at] = left
 	}
-	for _, p := range l.g.admission.Pressures(now) {
+	for _, p := range f.g.admission.Pressures(now) {
 		v.queues[place{p.Organization, p.Group}] = p
 	}
-	for _, s := range l.g.guard.report() {
+	for _, s := range f.g.guard.report() {
 		v.breakers[s.Scope] = s.State
 	}
-	l.sky = v
-	return &l.sky
+	f.sky = v
+	return v
 }
 
-// signals are what the conditions look at, for a call like c. Of several keys
-// that may pay for it the best off counts. The caller holds l.mu.
-func (l *ladder) signals(now time.Time, c *call.Call) call.Signals {
-	v := l.view(now)
+// of are those of a call like c. Of several keys that may pay for it the best off
+// counts.
+func (f *signals) of(now time.Time, c *call.Call) call.Signals {
+	v := f.view(now)
 	s := call.Signals{
 		Headroom: -1, Breaker: breaker.Closed.String(), Now: now, Class: c.Class, Tenant: c.Tenant, Model: c.Model,
-		Budget: l.g.money.Share(now, c),
+		Budget: f.g.money.Share(now, c),
 	}
 	keys := []call.Key{c.Credential}
-	if l.g.pooled {
-		keys = l.g.keys.Pool()
+	if f.g.pooled {
+		keys = f.g.keys.Pool()
 	}
 	state := breaker.State(breaker.NumStates)
 	for _, key := range keys {
-		organization, group := l.g.admission.Place(key.Print, c.Pool, c.Model)
+		organization, group := f.g.admission.Place(key.Print, c.Pool, c.Model)
 		at := place{organization, group}
 		left, known := v.left[at]
 		if !known {
@@ -74,8 +86,8 @@ func (l *ladder) signals(now time.Time, c *call.Call) call.Signals {
 			q := v.queues[at]
 			s.Waiting, s.QueueWait = q.Waiting, q.Oldest[c.Class]
 		}
-		if l.g.guard != nil {
-			state = min(state, v.breakers[l.g.guard.scope(c.Model, key)])
+		if f.g.guard != nil {
+			state = min(state, v.breakers[f.g.guard.scope(c.Model, key)])
 		}
 	}
 	if state < breaker.NumStates {

@@ -36,6 +36,7 @@ import (
 	"github.com/weir-gateway/weir/internal/estimate"
 	"github.com/weir-gateway/weir/internal/flow"
 	"github.com/weir-gateway/weir/internal/keys"
+	"github.com/weir-gateway/weir/internal/ladder"
 	"github.com/weir-gateway/weir/internal/limits"
 	"github.com/weir-gateway/weir/internal/quota"
 	"github.com/weir-gateway/weir/internal/shape"
@@ -64,7 +65,7 @@ type Gateway struct {
 	warner    warner
 	prompt    promptTally
 	maxTokens shape.MaxTokens
-	ladder    ladder
+	ladder    *ladder.Room
 	splitter  *split.Room
 	cache     *cache.Room      // nil: none
 	collector *batch.Collector // nil: none
@@ -112,7 +113,7 @@ func New(opts ...Option) (*Gateway, error) {
 	g.metrics = newMetrics(g)
 	g.warner.open(s)
 	g.maxTokens.Configure(s.maxTokens)
-	g.ladder.open(g, s.ladder)
+	g.ladder = ladder.New(ladder.Config{Signals: (&signals{g: g}).of, PerAccount: !g.pooled}, s.ladder)
 	g.keepOld(s.ladder)
 	g.corridor = g.newCorridor(s, sender, outlook)
 	if err := g.openBatches(s, g.priced); err != nil {
@@ -144,7 +145,7 @@ func (g *Gateway) newCorridor(s *settings, sender *upstream.Room, outlook call.O
 		Shape:    shape.New(s.fallback, append(steps, &g.maxTokens, shape.Gather{Above: s.streamAbove})...),
 		Retries:  flow.NewRetryBudget(),
 		Money:    g.money,
-		Ladder:   &g.ladder,
+		Ladder:   g.ladder,
 	}
 	g.splitter = g.newSplitter(s.split, estimator)
 	f.Split = g.splitter

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/condition"
 	"github.com/weir-gateway/weir/internal/config"
-	"github.com/weir-gateway/weir/internal/ladder"
 	"github.com/weir-gateway/weir/weir"
 )
 
@@ -68,7 +68,7 @@ func setSignal(s *call.Signals, name, value string) (err error) {
 	case "model":
 		s.Model = value
 	default:
-		return fmt.Errorf("want one of %s", strings.Join(ladder.Variables(), ", "))
+		return fmt.Errorf("want one of %s", strings.Join(condition.Variables(), ", "))
 	}
 	if err != nil || !ok {
 		return fmt.Errorf("want %s", cmp.Or(signalForms[name], "a number such as 0.1"))

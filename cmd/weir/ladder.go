@@ -4,8 +4,8 @@ import (
 	"cmp"
 
 	"github.com/weir-gateway/weir/call"
+	"github.com/weir-gateway/weir/internal/condition"
 	"github.com/weir-gateway/weir/internal/config"
-	"github.com/weir-gateway/weir/internal/ladder"
 	"github.com/weir-gateway/weir/weir"
 )
 
@@ -26,20 +26,20 @@ func ladderOf(c config.Config) weir.Ladder {
 				Kind: call.RungKind(r.Rung), Effort: r.Effort, MaxTokens: call.Tokens(r.MaxTokens),
 				Thinking: call.Tokens(r.Thinking), Turns: cmp.Or(r.Turns, defaultTurns), Bytes: r.Bytes,
 			},
-			Enter: condition(r.Enter), Dwell: r.Dwell.D(), Classes: classesOf(r.Classes), Tenants: r.Tenants,
+			Enter: compiled(r.Enter), Dwell: r.Dwell.D(), Classes: classesOf(r.Classes), Tenants: r.Tenants,
 		}
 		if r.Leave != "" {
-			rung.Leave = condition(r.Leave)
+			rung.Leave = compiled(r.Leave)
 		}
 		out.Rungs = append(out.Rungs, rung)
 	}
 	return out
 }
 
-// condition reads a condition that has been checked; nil if it has not, which
+// compiled reads a condition that has been checked; nil if it has not, which
 // the gateway refuses.
-func condition(text string) weir.Condition {
-	c, err := ladder.Compile(text)
+func compiled(text string) weir.Condition {
+	c, err := condition.Compile(text)
 	if err != nil {
 		return nil
 	}

@@ -16,11 +16,11 @@ var (
 	}
 	rooms = []string{
 		"internal/account", "internal/admit", "internal/budget", "internal/cache", "internal/classify",
-		"internal/estimate", "internal/keys", "internal/limits", "internal/shape",
+		"internal/estimate", "internal/keys", "internal/ladder", "internal/limits", "internal/shape",
 		"internal/split", "internal/upstream",
 	}
 	sideRooms = []string{
-		"internal/batch", "internal/config", "internal/dash", "internal/ladder", "internal/ledger",
+		"internal/batch", "internal/condition", "internal/config", "internal/dash", "internal/ledger",
 		"internal/load", "internal/notify", "internal/ratelimits", "internal/question", "internal/reconcile", "internal/rules", "internal/sentinel",
 		"internal/share", "internal/tokens", "internal/top", "internal/trace",
 	}
@@ -38,7 +38,7 @@ func mayImport(dir string) (allowed []string, known bool) {
 	case slices.Contains(cellar, dir), slices.Contains(tools, dir), dir == "internal/flow":
 		return []string{"call"}, true
 	case dir == "internal/config": // conditions are checked where they are read
-		return join([]string{"call", "internal/ladder"}, cellar, tools), true
+		return join([]string{"call", "internal/condition"}, cellar, tools), true
 	case slices.Contains(rooms, dir), slices.Contains(sideRooms, dir):
 		return join([]string{"call"}, cellar, tools), true
 	case dir == "sim":
@@ -52,7 +52,7 @@ func mayImport(dir string) (allowed []string, known bool) {
 	case dir == "conformance/refusals/serve":
 		return []string{"conformance/refusals"}, true
 	case dir == "weir": // without CEL, which programs that embed it need not carry
-		return slices.DeleteFunc(slices.Clone(house), func(d string) bool { return d == "internal/ladder" }), true
+		return slices.DeleteFunc(slices.Clone(house), func(d string) bool { return d == "internal/condition" }), true
 	case dir == "internal/bench": // the rig that measures the house from outside
 		return []string{"call", "internal/load", "internal/memnet", "sim", "weir"}, true
 	case dir == "cmd/weir":

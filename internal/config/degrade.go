@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/weir-gateway/weir/call"
-	"github.com/weir-gateway/weir/internal/ladder"
+	"github.com/weir-gateway/weir/internal/condition"
 	"github.com/weir-gateway/weir/internal/schema"
 )
 
@@ -57,9 +57,9 @@ func (c *Config) validateDegrade(add func(path, message, hint string)) {
 	}
 	for i, r := range d.Ladder {
 		at := fmt.Sprintf("degrade.ladder[%d]", i)
-		condition(at+".enter", r.Enter, add)
+		compiles(at+".enter", r.Enter, add)
 		if r.Leave != "" {
-			condition(at+".leave", r.Leave, add)
+			compiles(at+".leave", r.Leave, add)
 		}
 		r.validate(at, add)
 		if r.Rung == string(call.RungModel) && len(d.Fallback) == 0 {
@@ -87,9 +87,9 @@ func (c *Config) validateDegrade(add func(path, message, hint string)) {
 	classes("degrade.protect.classes", p.Classes, add)
 }
 
-func condition(at, text string, add func(path, message, hint string)) {
-	if _, err := ladder.Compile(text); err != nil {
-		add(at, fmt.Sprintf("%q is no condition: %v", text, err), fmt.Sprintf(conditionHint, strings.Join(ladder.Variables(), ", ")))
+func compiles(at, text string, add func(path, message, hint string)) {
+	if _, err := condition.Compile(text); err != nil {
+		add(at, fmt.Sprintf("%q is no condition: %v", text, err), fmt.Sprintf(conditionHint, strings.Join(condition.Variables(), ", ")))
 	}
 }
 

@@ -1,64 +1,58 @@
-package weir
+package ladder
 
 import (
-	"cmp"
-	"time"
-
 	"github.com/weir-gateway/weir/call"
 )
 
 // Explanation is what a rung makes of a call.
 type Explanation struct {
 	Rung    Rung
-	Verdict RungVerdict
+	Verdict Verdict
 	Enter   bool   // whether its condition holds
 	Leave   bool   // likewise
 	Values  string // what the conditions look at
 	Err     error  // why one of them cannot be told; the rung stays as it is
 }
 
-// RungVerdict says what becomes of a rung.
-type RungVerdict string
+// Verdict says what becomes of a rung.
+type Verdict string
 
 // The verdicts.
 const (
-	RungEnters    RungVerdict = "enters"    // or remains in force
-	RungLeaves    RungVerdict = "leaves"    // or remains out of it
-	RungStays     RungVerdict = "stays"     // as it is, whichever that is
-	RungElsewhere RungVerdict = "elsewhere" // it is not for such calls
-	RungProtected RungVerdict = "protected" // such calls are never made simpler
+	Enters    Verdict = "enters"    // or remains in force
+	Leaves    Verdict = "leaves"    // or remains out of it
+	Stays     Verdict = "stays"     // as it is, whichever that is
+	Elsewhere Verdict = "elsewhere" // it is not for such calls
+	Protected Verdict = "protected" // such calls are never made simpler
 )
-
-// DwellTime is how long the rung is in force, or not, at least.
-func (r Rung) DwellTime() time.Duration { return cmp.Or(r.Dwell, DefaultDwell) }
 
 // Explain tells what each rung makes of a call that finds s, and why. It does
 // not look at the client, of which signals know nothing.
-func (l Ladder) Explain(s call.Signals) []Explanation {
+func (p Plan) Explain(s call.Signals) []Explanation {
 	c := call.Call{Class: s.Class, Tenant: s.Tenant, Model: s.Model}
-	protected := l.protects(&c)
-	out := make([]Explanation, len(l.Rungs))
-	for i := range l.Rungs {
-		out[i] = l.Rungs[i].explain(s)
+	protected := p.protects(&c)
+	out := make([]Explanation, len(p.Rungs))
+	for i := range p.Rungs {
+		out[i] = p.Rungs[i].explain(s)
 		switch {
 		case protected:
-			out[i].Verdict = RungProtected
-		case !l.Rungs[i].concerns(&c):
-			out[i].Verdict = RungElsewhere
+			out[i].Verdict = Protected
+		case !p.Rungs[i].concerns(&c):
+			out[i].Verdict = Elsewhere
 		}
 	}
 	return out
 }
 
 func (r *Rung) explain(s call.Signals) Explanation {
-	out := Explanation{Rung: *r, Verdict: RungStays, Values: r.values(s)}
+	out := Explanation{Rung: *r, Verdict: Stays, Values: r.values(s)}
 	out.Enter, out.Leave, out.Err = r.holds(s)
 	switch {
 	case out.Err != nil:
 	case out.Enter:
-		out.Verdict = RungEnters
+		out.Verdict = Enters
 	case out.Leave:
-		out.Verdict = RungLeaves
+		out.Verdict = Leaves
 	}
 	return out
 }

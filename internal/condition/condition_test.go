@@ -1,4 +1,4 @@
-package ladder_test
+package condition_test
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/weir-gateway/weir/call"
-	"github.com/weir-gateway/weir/internal/ladder"
+	"github.com/weir-gateway/weir/internal/condition"
 )
 
 func TestCondition(t *testing.T) {
@@ -26,7 +26,7 @@ func TestCondition(t *testing.T) {
 		`tenant in ["acme", "b"] && output < 0.5`:            false,
 		`model.startsWith("claude-opus") && requests == 1.0`: true,
 	} {
-		c, err := ladder.Compile(text)
+		c, err := condition.Compile(text)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -35,17 +35,17 @@ func TestCondition(t *testing.T) {
 			t.Errorf("%s: %v %v, want %v", text, got, err, want)
 		}
 	}
-	c, err := ladder.Compile(`headroom < 0.2 && class != "interactive"`)
+	c, err := condition.Compile(`headroom < 0.2 && class != "interactive"`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Join(c.Show(s), ", "); got != `headroom = 0.12, class = "batch"` || c.PerTenant() {
 		t.Errorf("it shows %s, and per tenant is %v", got, c.PerTenant())
 	}
-	if c, err := ladder.Compile("budget > 0.5"); err != nil || !c.PerTenant() {
+	if c, err := condition.Compile("budget > 0.5"); err != nil || !c.PerTenant() {
 		t.Errorf("a budget may be a tenant's: %v", err)
 	}
-	if c, err := ladder.Compile("1 / waiting > 0"); err != nil {
+	if c, err := condition.Compile("1 / waiting > 0"); err != nil {
 		t.Error(err)
 	} else if _, err := c.Holds(call.Signals{}); err == nil {
 		t.Error("a division by zero has an answer")
@@ -65,7 +65,7 @@ func TestFaultsOfConditions(t *testing.T) {
 		"waiting + 1":              "of type int, not bool",
 		"[1].map(x, x * headroom)": "at character",
 	} {
-		if _, err := ladder.Compile(text); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := condition.Compile(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}

@@ -1,8 +1,8 @@
-// Package ladder reads the conditions of the degradation ladder: expressions in
+// Package condition reads the conditions of the degradation ladder: expressions in
 // CEL over the signals of a call, checked for their types before they are ever
 // used. It is apart from the house, which takes conditions as functions, so that
 // programs that embed Weir do not carry CEL along.
-package ladder
+package condition
 
 import (
 	"errors"
@@ -19,9 +19,9 @@ import (
 	"github.com/weir-gateway/weir/call"
 )
 
-// Condition is a condition that has been checked. It is immutable and safe for
+// Expression is a condition that has been checked. It is immutable and safe for
 // concurrent use.
-type Condition struct {
+type Expression struct {
 	text    string
 	program cel.Program
 	uses    map[string]bool
@@ -32,7 +32,7 @@ type Condition struct {
 const maxCost = 10_000
 
 // Compile reads a condition. Its error says what is wrong, and what there is.
-func Compile(text string) (*Condition, error) {
+func Compile(text string) (*Expression, error) {
 	env, err := environment()
 	if err != nil {
 		return nil, fmt.Errorf("prepare CEL: %w", err)
@@ -48,7 +48,7 @@ func Compile(text string) (*Condition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("it cannot be evaluated: %w", err)
 	}
-	c := &Condition{text: text, program: program, uses: map[string]bool{}}
+	c := &Expression{text: text, program: program, uses: map[string]bool{}}
 	for _, ref := range ast.NativeRep().ReferenceMap() {
 		if ref.Name != "" {
 			c.uses[ref.Name] = true
@@ -109,19 +109,19 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 })
 
 // String is the condition as it was written.
-func (c *Condition) String() string { return c.text }
+func (c *Expression) String() string { return c.text }
 
 // Uses reports whether the condition looks at one of the variables.
-func (c *Condition) Uses(name string) bool { return c.uses[name] }
+func (c *Expression) Uses(name string) bool { return c.uses[name] }
 
 // PerTenant reports whether the condition may hold for one tenant and not for
 // another.
-func (c *Condition) PerTenant() bool { return c.Uses("tenant") || c.Uses("budget") }
+func (c *Expression) PerTenant() bool { return c.Uses("tenant") || c.Uses("budget") }
 
 var errNoBool = errors.New("it has no answer")
 
 // Holds evaluates the condition.
-func (c *Condition) Holds(s call.Signals) (bool, error) {
+func (c *Expression) Holds(s call.Signals) (bool, error) {
 	in := make(map[string]any, len(c.uses))
 	for _, v := range variables {
 		if c.uses[v.name] {
@@ -140,7 +140,7 @@ func (c *Condition) Holds(s call.Signals) (bool, error) {
 }
 
 // Show lists what the condition looks at, with its values: "headroom = 0.12".
-func (c *Condition) Show(s call.Signals) (parts []string) {
+func (c *Expression) Show(s call.Signals) (parts []string) {
 	for _, v := range variables {
 		if !c.uses[v.name] {
 			continue

@@ -83,6 +83,22 @@ func TestBudgetFromSoftToHard(t *testing.T) {
 	})
 }
 
+// TestSoftBudgetsSpareTheProtected: what the ladder never makes simpler, a budget
+// above its soft level does not either.
+func TestSoftBudgetsSpareTheProtected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, answer) },
+			weir.WithFallback("claude-haiku-4-5", "claude-haiku-3-5"), weir.WithLadder(weir.Ladder{Tenants: []string{"core"}}),
+			weir.WithBudgets(weir.Budget{Name: "daily", Limit: call.Dollar / 1000, Period: "day", Each: "tenant", Soft: 1, Degrade: true}))
+		for tenant, want := range map[string]string{"core": "", "other": "fallback; from=claude-haiku-4-5"} {
+			h.post(t, request, "Weir-Tenant", tenant) // more than a hundredth
+			if resp, _ := h.post(t, request, "Weir-Tenant", tenant); resp.StatusCode != 200 || resp.Header.Get("Weir-Degraded") != want {
+				t.Errorf("%s: %d, marked %q, want %q", tenant, resp.StatusCode, resp.Header.Get("Weir-Degraded"), want)
+			}
+		}
+	})
+}
+
 // TestLastMinuteOfABudget: shortly before it starts anew a client is told to
 // come back.
 func TestLastMinuteOfABudget(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 type ladder interface {
 	// Choose puts the rungs into c that are in force for it.
 	Choose(now time.Time, c *call.Call)
+	// Protects reports whether c is never to be made simpler, whatever is short.
+	Protects(c *call.Call) bool
 	// Again is when a call that a rung has refused may come again.
 	Again(now time.Time, c *call.Call) time.Duration
 }
@@ -26,6 +28,8 @@ func (f *Corridor) shed(c *call.Call) error {
 	tellWait(c, call.Key{}, no)
 	return no
 }
+
+func (f *Corridor) protects(c *call.Call) bool { return f.Ladder != nil && f.Ladder.Protects(c) }
 
 // simpler reports whether c is to be answered by another model, where one is
 // configured.

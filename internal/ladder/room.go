@@ -102,6 +102,9 @@ func (r *Room) Choose(now time.Time, c *call.Call) {
 	}
 }
 
+// Protects reports whether c is never made simpler, by the ladder or by budgets.
+func (r *Room) Protects(c *call.Call) bool { return r.plan.Load().protects(c) }
+
 // at reports whether a rung is in force for c now. The caller holds r.mu.
 func (r *Room) at(now time.Time, plan *Plan, i int, c *call.Call) bool {
 	rung := &plan.Rungs[i]

@@ -108,7 +108,7 @@ func (j *job) askOne(ctx context.Context, body []byte) (answered, *http.Response
 		c.Class = call.Batch
 	}
 	resp, err := j.ask(ctx, c)
-	j.degraded(c)
+	j.note(c.Degraded)
 	if err != nil {
 		j.room.book(c, err)
 		return answered{}, nil, err
@@ -133,12 +133,20 @@ func (j *job) askOne(ctx context.Context, body []byte) (answered, *http.Response
 	return answered{c, resp.Header, raw, text.String()}, nil, nil
 }
 
-// degraded notes of the whole what was done to a part.
-func (j *job) degraded(part *call.Call) {
-	j.degrading.Lock()
-	defer j.degrading.Unlock()
-	for _, rung := range part.Degraded.Rungs() {
-		j.call.Degrade(call.RungKind(rung))
+// note keeps what was done to a part for the mark of the whole, which other parts
+// are still copied from.
+func (j *job) note(d call.Degradation) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, rung := range d.Rungs() {
+		j.rungs = append(j.rungs, call.RungKind(rung))
+	}
+}
+
+// degrade marks the whole when no part is asked any more.
+func (j *job) degrade() {
+	for _, rung := range j.rungs {
+		j.call.Degrade(rung)
 	}
 }
 

@@ -24,7 +24,8 @@ type job struct {
 	size call.Tokens // of a part's text
 	most call.Tokens // that a part's text may have, by what is known now
 
-	degrading sync.Mutex // guards call.Degraded
+	mu    sync.Mutex      // guards rungs
+	rungs []call.RungKind // what was done to parts
 }
 
 func (j *job) tooLong(bucket call.Tokens) bool {
@@ -97,6 +98,7 @@ func (j *job) answer(ctx context.Context) (*http.Response, error) {
 	j.call.Parts = len(units)
 	j.call.Progress.Split(len(units))
 	began := time.Now()
+	defer j.degrade()
 	answers, failed, err := j.askAll(ctx, units)
 	if failed != nil || err != nil {
 		return failed, err

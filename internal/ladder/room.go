@@ -147,11 +147,12 @@ func (r *Room) look(now time.Time, plan *Plan, i int, s *step) {
 	}
 }
 
-// forget drops what is not in force and was not asked for in so long, and
-// reports whether there is room. The caller holds r.mu.
+// forget drops what is not in force, might be at once, and was not asked for in
+// so long, and reports whether there is room. The caller holds r.mu.
 func (r *Room) forget(now time.Time, idle time.Duration) bool {
+	plan := r.plan.Load()
 	for at, s := range r.steps {
-		if !s.On() && now.Sub(s.touched) >= idle && now.Sub(s.Changed()) >= idle {
+		if !s.On() && now.Sub(s.touched) >= idle && s.Free(now, plan.Rungs[at.rung].DwellTime()) == 0 {
 			delete(r.steps, at)
 		}
 	}

@@ -127,7 +127,10 @@ func TestPlacesAreBounded(t *testing.T) {
 	if s.takes(time.Second, call.Call{Model: "one more"}) || len(s.steps) != maxSteps {
 		t.Errorf("%d places, want %d", len(s.steps), maxSteps)
 	}
-	s.tick(s.now.Add(time.Minute)) // none is in force
+	s.tick(s.now.Add(time.Minute)) // none is in force, and all dwell
+	if s.takes(time.Minute, call.Call{Model: "one more"}) || len(s.steps) != maxSteps {
+		t.Errorf("%d places, want %d: what dwells is not forgotten", len(s.steps), maxSteps)
+	}
 	s.seen.Headroom = 0
 	if !s.takes(2*time.Minute, call.Call{Model: "one more"}) {
 		t.Error("there is no room though no rung is in force")
@@ -136,6 +139,26 @@ func TestPlacesAreBounded(t *testing.T) {
 	s.tick(s.now.Add(time.Minute))
 	if s.tick(s.now.Add(time.Hour)); len(s.steps) != 0 {
 		t.Errorf("%d places are kept that nobody calls from", len(s.steps))
+	}
+}
+
+// TestDwellIsNotForgotten: though nobody calls for longer than places are kept.
+func TestDwellIsNotForgotten(t *testing.T) {
+	r := effort(below(0.2))
+	r.Dwell = time.Hour
+	s := newScene(Config{}, r)
+	s.takes(0, call.Call{})
+	s.seen.Headroom = 1
+	if s.takes(time.Hour, call.Call{}) {
+		t.Fatal("it has not been left")
+	}
+	s.seen.Headroom = 0.1
+	s.tick(s.now.Add(2 * stepIdle))
+	if s.takes(2*stepIdle, call.Call{}) {
+		t.Error("it came again within its dwell")
+	}
+	if !s.takes(time.Hour, call.Call{}) {
+		t.Error("it does not come again behind its dwell")
 	}
 }
 

@@ -81,13 +81,15 @@ const lookEvery = time.Second
 // force for c.
 func (r *Room) Choose(now time.Time, c *call.Call) {
 	c.Rungs, c.Would = nil, nil
-	plan := r.plan.Load()
-	if len(plan.Rungs) == 0 || c.NoDegrade || c.Endpoint != call.Messages || c.Pool != "" || plan.protects(c) {
+	if len(r.plan.Load().Rungs) == 0 || c.NoDegrade || c.Endpoint != call.Messages || c.Pool != "" {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	plan = r.plan.Load() // it may have been replaced in between
+	plan := r.plan.Load()
+	if plan.protects(c) {
+		return
+	}
 	for i := range plan.Rungs {
 		rung := &plan.Rungs[i]
 		if !rung.concerns(c) || !r.at(now, plan, i, c) {

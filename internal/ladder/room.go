@@ -107,8 +107,8 @@ func (r *Room) Choose(now time.Time, c *call.Call) {
 // Protects reports whether c is never made simpler, by the ladder or by budgets.
 func (r *Room) Protects(c *call.Call) bool { return r.plan.Load().protects(c) }
 
-// at reports whether a rung is in force for c now. The caller holds r.mu.
-func (r *Room) at(now time.Time, plan *Plan, i int, c *call.Call) bool {
+// foothold is where the state of a rung is kept for calls like c.
+func (r *Room) foothold(plan *Plan, i int, c *call.Call) foothold {
 	rung := &plan.Rungs[i]
 	at := foothold{rung: i, class: c.Class, model: c.Model}
 	if rung.Enter.PerTenant() || rung.Leave != nil && rung.Leave.PerTenant() {
@@ -117,6 +117,12 @@ func (r *Room) at(now time.Time, plan *Plan, i int, c *call.Call) bool {
 	if r.cfg.PerAccount {
 		at.account = c.Credential.Print
 	}
+	return at
+}
+
+// at reports whether a rung is in force for c now. The caller holds r.mu.
+func (r *Room) at(now time.Time, plan *Plan, i int, c *call.Call) bool {
+	at := r.foothold(plan, i, c)
 	s := r.steps[at]
 	if s == nil {
 		if len(r.steps) >= maxSteps && !r.forget(now, 0) {
@@ -188,17 +194,20 @@ func (r *Room) tick(now time.Time) {
 	r.forget(now, stepIdle)
 }
 
-// Again is how long the rung that refuses c stays in force at least.
+// Again is how long the rungs that refuse c stay in force at least.
 func (r *Room) Again(now time.Time, c *call.Call) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	again := leastAgain
 	plan := r.plan.Load()
-	for at, s := range r.steps {
-		if plan.Rungs[at.rung].Do.Kind == call.RungRefuse && at.class == c.Class && at.model == c.Model && s.On() {
-			return max(s.Free(now, plan.Rungs[at.rung].DwellTime()), leastAgain)
+	for i := range plan.Rungs {
+		rung := &plan.Rungs[i]
+		s := r.steps[r.foothold(plan, i, c)]
+		if rung.Do.Kind == call.RungRefuse && rung.concerns(c) && s != nil && s.On() {
+			again = max(again, s.Free(now, rung.DwellTime()))
 		}
 	}
-	return leastAgain
+	return again
 }
 
 // leastAgain is when a call that was refused may come again at the soonest.

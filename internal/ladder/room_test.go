@@ -196,3 +196,20 @@ func TestAgain(t *testing.T) {
 		t.Errorf("again in %v, want %v", got, leastAgain)
 	}
 }
+
+// TestAgainIsForTheCallsOwnPlace: the rung may have been in force for others
+// since another time.
+func TestAgainIsForTheCallsOwnPlace(t *testing.T) {
+	refuses := func(s call.Signals) (bool, error) { return s.Budget > 0.9, nil }
+	s := newScene(Config{}, Rung{Do: call.Rung{Kind: call.RungRefuse}, Enter: when{refuses, true}})
+	s.seen.Budget = 1
+	for i := range 20 {
+		s.takes(time.Second, call.Call{Class: call.Batch, Tenant: fmt.Sprint(i)})
+	}
+	for i := range 20 {
+		c := call.Call{Class: call.Batch, Tenant: fmt.Sprint(i)}
+		if got, want := s.Again(s.now, &c), time.Duration(11+i)*time.Second; got != want {
+			t.Errorf("tenant %d may come again in %v, want %v", i, got, want)
+		}
+	}
+}

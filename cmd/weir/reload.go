@@ -131,10 +131,8 @@ func watchFolder(w *fsnotify.Watcher, dir string) error {
 
 // reload reads the configuration anew. An invalid one changes nothing.
 func (r *reloader) reload() {
-	next, err := effective(r.env, r.flags)
-	var later []string
+	next, later, err := r.next()
 	if err == nil {
-		later = next.Keep(*r.shown.Load())
 		err = r.apply(next.Config)
 	}
 	if err != nil {
@@ -146,6 +144,18 @@ func (r *reloader) reload() {
 		r.log.Warn("of what has changed, some takes effect at the next start", "paths", later)
 	}
 	fmt.Fprintf(r.env.stderr, "weir: reloaded, %s\n", mode(next.Config))
+}
+
+// next is the configuration that is to take effect, and the paths of what the file
+// wants otherwise from the next start on. An address that stays as it was, off
+// loopback, is still not opened to everybody.
+func (r *reloader) next() (next config.Explained, later []string, err error) {
+	if next, err = effective(r.env, r.flags); err != nil {
+		return next, nil, err
+	}
+	later = next.Keep(*r.shown.Load())
+	next.Config.LocalTokens = hasTokens(next.Config) // in the folder that is kept
+	return next, later, next.Config.CheckDoors()
 }
 
 // setClients changes who may use the gateway, and for which models; nil: anybody.

@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/weir-gateway/weir/internal/config"
 )
 
 // lines hands each write on, so that a test can wait for one.
@@ -140,4 +144,41 @@ func TestReloadThroughLinks(t *testing.T) {
 	version("..2", "second")
 	out.await(t, "reloaded, pool mode: calls are paid with second")
 	stop()
+}
+
+// TestReloadOpensNoDoor: what the file would have listen on loopback alone is on
+// every address until the next start.
+func TestReloadOpensNoDoor(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "weir.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte("keys: [{name: k, key: 'env:K'}]\nbehind_tls_proxy: true\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e, f := env{getenv: func(string) string { return "" }}, serveFlags{file: file}
+	write("listen: 0.0.0.0:8787\nclients: [{name: a, token: 'env:A'}]\n")
+	was, err := effective(e, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &reloader{env: e, flags: f, shown: new(atomic.Pointer[config.Explained])}
+	r.shown.Store(&was)
+	write("listen: 127.0.0.1:8787\n")
+	if _, _, err := r.next(); err == nil || !strings.Contains(err.Error(), "0.0.0.0:8787 could use the gateway") {
+		t.Errorf("without clients: %v", err)
+	}
+	tokens := tokensFile(filepath.Join(dir, "other"))
+	if err := errors.Join(os.MkdirAll(filepath.Dir(tokens), 0o700), os.WriteFile(tokens, []byte("{}"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	write("data: " + filepath.Join(dir, "other") + "\n")
+	if _, _, err := r.next(); err == nil {
+		t.Error("the tokens of a folder that takes a new start let callers in")
+	}
+	write("listen: 127.0.0.1:8787\nclients: [{name: b, token: 'env:A'}]\n")
+	if next, later, err := r.next(); err != nil || next.Config.Listen != "0.0.0.0:8787" || len(later) != 1 {
+		t.Errorf("with clients: %v, later %v", err, later)
+	}
 }

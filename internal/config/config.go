@@ -207,6 +207,21 @@ func (c *Config) Check() error {
 	}
 	c.Cache.check(c.Data, add)
 	c.checkProduction(add)
+	c.checkDoors(add)
+	return asError(faults)
+}
+
+// CheckDoors reports where everybody could come in by accident, in a configuration
+// that has been checked and of which some stays as it was.
+func (c *Config) CheckDoors() error {
+	var faults []schema.Fault
+	c.checkDoors(func(path, message, hint string) {
+		faults = append(faults, schema.Fault{Path: path, Message: message, Hint: hint})
+	})
+	return asError(faults)
+}
+
+func (c *Config) checkDoors(add func(path, message, hint string)) {
 	if address(c.Listen) && !loopback(c.Listen) {
 		if !c.AsksForTokens() {
 			add("listen", "everybody who reaches "+c.Listen+" could use the gateway", "make tokens with weir token add, or listen on 127.0.0.1")
@@ -223,6 +238,9 @@ func (c *Config) Check() error {
 			add("admin", "the token would cross the network in clear text", "add tls, or set behind_tls_proxy: true if a proxy does it")
 		}
 	}
+}
+
+func asError(faults []schema.Fault) error {
 	if len(faults) == 0 {
 		return nil
 	}

@@ -78,7 +78,8 @@ func (r *Room) Classify(req *http.Request, now time.Time) (*call.Call, error) {
 	if err := r.wishes(c, req.Header); err != nil {
 		return c, err
 	}
-	if !strings.HasPrefix(path, "/v1/") {
+	// A target has no # (RFC 9112 §3.2): an upstream might read up to it alone.
+	if !strings.HasPrefix(path, "/v1/") || strings.Contains(c.Path, "#") {
 		return c, &call.Refusal{Reason: call.NotAllowed, Detail: "no such path: " + path}
 	}
 	if c.Endpoint == call.Other {

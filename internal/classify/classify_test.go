@@ -131,6 +131,7 @@ func TestRefusals(t *testing.T) {
 		"invalid-utf8":   {request("POST", "/v1/messages", "{\"model\":\"m\xff\"}"), call.Malformed, "UTF-8"},
 		"no-body":        {request("POST", "/v1/messages", ""), call.Malformed, ""},
 		"over-limit":     {huge, call.BodyTooLarge, "32 MiB"},
+		"fragment":       {request("POST", "/v1/messages/batches/#/cancel", ""), call.NotAllowed, "/v1/messages/batches/#/cancel"},
 		"unknown-path":   {request("GET", "/other", ""), call.NotAllowed, "/other"},
 		"bad-class":      {request("POST", "/v1/messages", small, "Weir-Class", "vip"), call.Malformed, "weir-class"},
 		"bad-wait":       {request("POST", "/v1/messages", small, "Weir-Max-Wait", "soon"), call.Malformed, "weir-max-wait"},

@@ -103,6 +103,11 @@ func (p *parser) document() error {
 	if err := p.object(p.topLevel); err != nil {
 		return err
 	}
+	return p.end()
+}
+
+// end refuses a body that goes on behind its object.
+func (p *parser) end() error {
 	if _, err := p.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		if err == nil {
 			err = errShape("the body must be one JSON object with nothing behind it")

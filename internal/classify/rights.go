@@ -75,6 +75,9 @@ func allowed(c *call.Call) error {
 		}
 		return denied(c, model)
 	})
+	if err == nil {
+		err = p.end()
+	}
 	if _, refused := errors.AsType[*call.Refusal](err); refused || err == nil {
 		return err
 	}

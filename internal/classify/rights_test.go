@@ -138,6 +138,7 @@ func TestBatchIsReadWhereItMustBe(t *testing.T) {
 	}{
 		"large":       {batchOf(strings.Repeat(" ", 1<<20)), call.BodyTooLarge},
 		"broken":      {body[:len(body)-4], call.Malformed},
+		"two-objects": {body + batchOf(asking("claude-opus-5", "")), call.Malformed},
 		"twice":       {batchOf(`{"model":"claude-haiku-4-5","model":"claude-opus-5"}`), call.Malformed},
 		"not-unicode": {batchOf("{\"model\":\"claude-haiku-\xff\"}"), call.Malformed},
 	} {

@@ -200,3 +200,12 @@ func TestWithoutRetriesTheFirstFailureIsTheCallers(t *testing.T) {
 		}
 	}
 }
+
+// TestTheQuotaHearsOfProbes that the upstream has no room for.
+func TestTheQuotaHearsOfProbes(t *testing.T) {
+	h := &house{answers: []call.Answer{failed(429, call.RateLimited)}}
+	h.corridor().Probe(t.Context(), &call.Call{Endpoint: call.Messages}, call.Key{Print: "k"})
+	if h.sent != 1 || !slices.Equal(h.log, []string{"rejected rate_limited"}) || h.open != 0 {
+		t.Errorf("%d attempts, the quota heard %v, %d permits left open", h.sent, h.log, h.open)
+	}
+}

@@ -27,6 +27,9 @@ func (f *Corridor) Probe(ctx context.Context, c *call.Call, key call.Key) {
 		permit.Release(time.Now())
 		return
 	}
+	if at.answer.Verdict.Paced() {
+		permit.Reject(time.Now(), at.answer.Limits, at.answer.Verdict)
+	}
 	resp := f.deliver(c, permit, at.answer)
 	_, _ = io.Copy(io.Discard, resp.Body) // its end is what counts
 	resp.Body.Close()

@@ -39,10 +39,10 @@ func (s *Rungs) Prepare(c *call.Call) bool {
 		if err != nil || len(body) == len(c.Body) && &body[0] == &c.Body[0] {
 			continue
 		}
-		was, content := c.Body, c.Content
+		was := *c
 		c.Body = body
 		if s.reread(c) != nil {
-			c.Body, c.Content = was, content
+			*c = was
 			continue
 		}
 		c.Degrade(r.Kind)

@@ -3,6 +3,7 @@ package shape_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -264,4 +265,21 @@ func sameButModel(a, b []byte) bool {
 	a, errA := message.Set(a, "model", []byte("0"))
 	b, errB := message.Set(b, "model", []byte("0"))
 	return errA == nil && errB == nil && bytes.Equal(a, b)
+}
+
+// TestBrokenEditLeavesNoTrace: a body that cannot be read any more goes as it
+// came, with everything that was measured of it.
+func TestBrokenEditLeavesNoTrace(t *testing.T) {
+	step := &shape.Rungs{Reread: func(c *call.Call) error {
+		c.MaxTokens, c.Content = 10, call.Content{}
+		return errors.New("broken")
+	}}
+	body := []byte(asking("claude-opus-5", ""))
+	c := &call.Call{
+		Model: "claude-opus-5", Body: body, MaxTokens: 9000, Content: call.Content{Thinking: true},
+		Rungs: []call.Rung{{Kind: call.RungMaxTokens, MaxTokens: 10}},
+	}
+	if step.Prepare(c) || c.MaxTokens != 9000 || !c.Content.Thinking || !bytes.Equal(c.Body, body) || c.Degraded.Rung != "" {
+		t.Errorf("left %+v", c)
+	}
 }

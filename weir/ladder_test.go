@@ -142,10 +142,14 @@ func TestFaultsOfLadders(t *testing.T) {
 		"interactive": {Do: call.Rung{Kind: call.RungRefuse}, Enter: when(t, always), Classes: []call.Class{call.Interactive}},
 		"negative":    {Do: call.Rung{Kind: call.RungTrim, Turns: -1}, Enter: when(t, always)},
 		"dwell":       {Do: call.Rung{Kind: call.RungModel}, Enter: when(t, always), Dwell: -time.Second},
+		"pattern":     {Do: call.Rung{Kind: call.RungModel}, Enter: when(t, always), Tenants: []string{"team["}},
 	} {
 		if _, err := weir.New(weir.WithLadder(weir.Ladder{Rungs: []weir.Rung{r}})); err == nil {
 			t.Errorf("%s: no fault", name)
 		}
+	}
+	if _, err := weir.New(weir.WithLadder(weir.Ladder{Clients: []string{"core["}})); err == nil {
+		t.Error("what is to be protected fits nothing, and that is no fault")
 	}
 }
 

@@ -81,8 +81,24 @@ func (p Plan) Check() error {
 		if r.Do.Kind == call.RungRefuse && slices.Contains(r.Classes, call.Interactive) {
 			fault("interactive calls are not refused: name another class")
 		}
+		for _, bad := range notPatterns(r.Tenants) {
+			fault("%q is no pattern", bad)
+		}
+	}
+	for _, bad := range notPatterns(slices.Concat(p.Models, p.Tenants, p.Clients)) {
+		errs = append(errs, fmt.Errorf("what is protected: %q is no pattern", bad))
 	}
 	return errors.Join(errs...)
+}
+
+// notPatterns are those of a list that would fit nothing, for a mistake in them.
+func notPatterns(list []string) (bad []string) {
+	for _, p := range list {
+		if _, err := path.Match(p, ""); err != nil {
+			bad = append(bad, p)
+		}
+	}
+	return bad
 }
 
 // protects reports whether c is never made simpler.

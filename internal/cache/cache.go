@@ -120,7 +120,7 @@ func (r *Room) Answer(ctx context.Context, c *call.Call, ask asker) (*http.Respo
 	if t.reads {
 		_, anyAge := c.InForce(call.RungCached)
 		if e, ok := r.find(ctx, k, anyAge); ok {
-			if r.memory.old(time.Now(), e) {
+			if anyAge && r.memory.old(time.Now(), e) {
 				c.Degrade(call.RungCached)
 			}
 			if resp, ok := r.hit(c, e); ok {

@@ -102,7 +102,7 @@ func TestEveryValueCanBeSetFromOutside(t *testing.T) {
 	if e.Origins["queue.at_once"] != "flag" || e.Origins["alerts.thresholds"] != "flag" {
 		t.Errorf("origins %v", e.Origins)
 	}
-	for _, wrong := range []string{"queue.at_once", "queue=[", "=3", "queue.at_onc=3", "queue.at_once=many", "keys=sk-ant-api-secret"} {
+	for _, wrong := range []string{"queue.at_once", "queue=[", "=3", "queue.at_onc=3", "queue.at_once=many", "profile=production", "keys=sk-ant-api-secret"} {
 		for _, s := range []config.Sources{{Set: []string{wrong}, Getenv: getenv()}, {Getenv: getenv("WEIR_SET", wrong)}} {
 			if _, err := s.Load(); err == nil || strings.Contains(err.Error(), "sk-ant-api-secret") {
 				t.Errorf("%s: %v", wrong, err)

@@ -26,6 +26,11 @@ func (c *Config) set(name string, assignments []string) error {
 			}}}
 		}
 	}
+	if _, named := doc["profile"]; named {
+		return &schema.Error{File: name, Faults: []schema.Fault{{
+			Path: "profile", Message: "a profile lies below all other values, and is not one of them", Hint: "write --profile or WEIR_PROFILE, or name it in the file",
+		}}}
+	}
 	if len(doc) == 0 {
 		return nil
 	}

@@ -1,7 +1,6 @@
 package call
 
 import (
-	"path"
 	"regexp"
 	"slices"
 )
@@ -21,18 +20,13 @@ var version = regexp.MustCompile(`-\d{8}$`)
 // its versions, such as claude-haiku-4-5-20251001; a version that is allowed
 // allows no other one, nor the name that may stand for another one tomorrow.
 func (c *Call) May(model string) bool {
-	plain := version.ReplaceAllString(model, "")
+	unversioned := version.ReplaceAllString(model, "")
 	for _, patterns := range c.Models {
-		if !slices.ContainsFunc(patterns, func(p string) bool { return fits(p, model) || fits(p, plain) }) {
+		if !Fits(patterns, model) && !Fits(patterns, unversioned) {
 			return false
 		}
 	}
 	return true
-}
-
-func fits(pattern, model string) bool {
-	ok, err := path.Match(pattern, model)
-	return ok && err == nil
 }
 
 // Allowed lists, for people, the patterns of what c's caller may use.

@@ -5,8 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"path"
 
+	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/classify"
 )
 
@@ -68,7 +68,7 @@ func checkModels(models map[string][]string) error {
 	var errs []error
 	for name, patterns := range models {
 		for _, p := range patterns {
-			if _, err := path.Match(p, ""); err != nil {
+			if !call.IsPattern(p) {
 				errs = append(errs, fmt.Errorf("models of %q: %q is no pattern", name, p))
 			}
 		}

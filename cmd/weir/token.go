@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/config"
 	"github.com/weir-gateway/weir/internal/tokens"
 )
@@ -88,10 +88,7 @@ func tokenAdd(e env, f *tokenFlags) *cobra.Command {
 // patterns refuses what is no list of patterns of models. An empty one would be a
 // token for any model.
 func patterns(models []string) error {
-	bad := func(p string) bool {
-		_, err := path.Match(p, "")
-		return err != nil || p == ""
-	}
+	bad := func(p string) bool { return !call.IsPattern(p) }
 	if len(models) == 0 || slices.ContainsFunc(models, bad) {
 		return usageError{hinted{fmt.Errorf("--models: %q is no list of patterns", models), "* stands for anything, such as: --models 'claude-haiku-*,claude-sonnet-5'"}}
 	}

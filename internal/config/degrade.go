@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -119,7 +118,7 @@ func (r *Rung) validate(at string, add func(path, message, hint string)) {
 
 func patterns(at string, list []string, add func(path, message, hint string)) {
 	for i, p := range list {
-		if _, err := path.Match(p, ""); err != nil || p == "" {
+		if !call.IsPattern(p) {
 			add(fmt.Sprintf("%s[%d]", at, i), fmt.Sprintf("%q is no pattern", p), "write a name, with * for anything")
 		}
 	}

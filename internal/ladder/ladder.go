@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"time"
 
@@ -81,30 +80,24 @@ func (p Plan) Check() error {
 		if r.Do.Kind == call.RungRefuse && slices.Contains(r.Classes, call.Interactive) {
 			fault("interactive calls are not refused: name another class")
 		}
-		for _, bad := range notPatterns(r.Tenants) {
-			fault("%q is no pattern", bad)
+		for _, pattern := range r.Tenants {
+			if !call.IsPattern(pattern) {
+				fault("%q is no pattern", pattern)
+			}
 		}
 	}
-	for _, bad := range notPatterns(slices.Concat(p.Models, p.Tenants, p.Clients)) {
-		errs = append(errs, fmt.Errorf("what is protected: %q is no pattern", bad))
+	for _, pattern := range slices.Concat(p.Models, p.Tenants, p.Clients) {
+		if !call.IsPattern(pattern) {
+			errs = append(errs, fmt.Errorf("what is protected: %q is no pattern", pattern))
+		}
 	}
 	return errors.Join(errs...)
 }
 
-// notPatterns are those of a list that would fit nothing, for a mistake in them.
-func notPatterns(list []string) (bad []string) {
-	for _, p := range list {
-		if _, err := path.Match(p, ""); err != nil {
-			bad = append(bad, p)
-		}
-	}
-	return bad
-}
-
 // protects reports whether c is never made simpler.
 func (p *Plan) protects(c *call.Call) bool {
-	return slices.Contains(p.Classes, c.Class) || matches(p.Models, c.Model) || matches(p.Tenants, c.Tenant) ||
-		c.Client != "" && matches(p.Clients, c.Client)
+	return slices.Contains(p.Classes, c.Class) || call.Fits(p.Models, c.Model) || call.Fits(p.Tenants, c.Tenant) ||
+		c.Client != "" && call.Fits(p.Clients, c.Client)
 }
 
 // concerns reports whether the rung is for calls like c.
@@ -112,14 +105,7 @@ func (r *Rung) concerns(c *call.Call) bool {
 	if r.Classes == nil && r.Do.Kind == call.RungRefuse {
 		return c.Class == call.Batch
 	}
-	return (r.Classes == nil || slices.Contains(r.Classes, c.Class)) && (r.Tenants == nil || matches(r.Tenants, c.Tenant))
-}
-
-func matches(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool {
-		ok, err := path.Match(p, name)
-		return ok && err == nil
-	})
+	return (r.Classes == nil || slices.Contains(r.Classes, c.Class)) && (r.Tenants == nil || call.Fits(r.Tenants, c.Tenant))
 }
 
 // Has reports whether one of the rungs is of a kind, and not only counted.

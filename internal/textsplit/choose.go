@@ -71,6 +71,9 @@ func (s *splitter) lines(seam, end int) (places [strengths]int) {
 	} else {
 		at = seam
 	}
+	if !strings.Contains(s.text[at:end], "\n") {
+		return places // the line around seam need not be followed to its end
+	}
 	var b before // nothing is known of the lines before the first
 	for at <= end && at < len(s.text) {
 		next := lineEnd(s.text, at)

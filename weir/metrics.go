@@ -41,7 +41,7 @@ var (
 
 func newMetrics(g *Gateway) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), groups: newGroupNames()}
-	m.requests = m.counters("weir_requests_total", "Finished calls.", "class", "outcome", "reason")
+	m.requests = m.counters("weir_requests_total", "Finished calls; of one that is answered in parts, each part.", "class", "outcome", "reason")
 	m.attempts = m.counters("weir_upstream_attempts_total", "Requests sent to the upstream, by what came of them.", "kind")
 	m.degraded = m.counters("weir_degraded_total", "Calls that were made simpler than they came.", "rung")
 	m.retries = m.counters("weir_retries_total", "Requests sent again after one that failed.").WithLabelValues()
@@ -87,6 +87,11 @@ func (m *metrics) handler() http.Handler {
 
 // Event implements [call.Observer].
 func (m *metrics) Event(e call.Event) {
+	if e.Parts > 0 { // it counts by its parts, but for what was sent of it as a whole
+		e.Attempts = 0
+		m.sent(e)
+		return
+	}
 	m.requests.WithLabelValues(e.Class.String(), e.Outcome, e.Reason).Inc()
 	if e.Endpoint != call.Messages {
 		return

@@ -91,6 +91,15 @@ func TestSplitIsBookedOnce(t *testing.T) {
 			t.Errorf("of the budget %d is spent, the parts cost %d", spent, cost)
 		}
 		asked := api.Stats().Requests
+		page := scrape(t, b.gateway)
+		for _, name := range []string{`weir_upstream_attempts_total{kind="ok"}`, `weir_requests_total{class="normal",outcome="ok",reason=""}`, `weir_wait_seconds_count{class="normal"}`} {
+			if want := fmt.Sprintf("\n%s %d\n", name, asked); !strings.Contains(page, want) {
+				t.Errorf("no %q for %d requests: %s", want, asked, page)
+			}
+		}
+		if strings.Contains(page, `weir_upstream_attempts_total{kind="unknown"}`) || !strings.Contains(page, "\nweir_retries_total 0\n") {
+			t.Errorf("the whole counts as attempts: %s", page)
+		}
 		resp, again := b.split(t.Context(), t, request, "auto")
 		if api.Stats().Requests != asked || resp.Header.Get("Weir-Cache") != "hit" || again != body {
 			t.Errorf("the same book again: %d requests more, cache %s", api.Stats().Requests-asked, resp.Header.Get("Weir-Cache"))

@@ -168,13 +168,26 @@ func TestSplitStreams(t *testing.T) {
 }
 
 // TestSplitLearnsTheBucket sends what the window holds but the bucket does not,
-// which nobody knows before the first answer.
+// which nobody knows before the first answer. That it was sent whole first is told
+// once, not by each part.
 func TestSplitLearnsTheBucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newLodge(t, newAPI(t, sim.Limits{Requests: 1000, InputTokens: 50_000, OutputTokens: 10_000}))
+		events := &journal{}
+		b := newLodge(t, newAPI(t, sim.Limits{Requests: 1000, InputTokens: 50_000, OutputTokens: 10_000}), weir.WithObserver(events))
 		resp, body := b.split(t.Context(), t, summary(book(80_000), ""), "auto")
 		if resp.StatusCode != 200 || resp.Header.Get("Weir-Split") == "" {
 			t.Errorf("%d %.300s", resp.StatusCode, body)
+		}
+		told := 0
+		for _, e := range events.list {
+			for _, a := range e.Story {
+				if a.Status == http.StatusTooManyRequests {
+					told++
+				}
+			}
+		}
+		if page := scrape(t, b.gateway); told != 1 || !strings.Contains(page, "weir_upstream_attempts_total{kind=\"rate_limited\"} 1\n") {
+			t.Errorf("a 429 is told %d times: %s", told, page)
 		}
 	})
 }

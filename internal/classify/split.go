@@ -30,11 +30,13 @@ func splitWish(text string) (w call.SplitWish, err error) {
 }
 
 // Part makes a call of its own, for the same caller, of a request that stands
-// for a part of c. It is not asked for as a stream.
+// for a part of c. It is not asked for as a stream. What was sent of c as a whole
+// is no story of the part's.
 func (r *Room) Part(c *call.Call, body []byte) (*call.Call, error) {
 	p := c.Clone()
 	p.ID, p.Seq, p.Received = requestID(), r.seq.Add(1), time.Now()
 	p.Body, p.Stream, p.Content, p.Parts = body, false, call.Content{}, 0
+	p.Story, p.Lost, p.Degraded = nil, call.Usage{}, call.Degradation{}
 	p.Header = c.Header.Clone()
 	p.Header.Set("Accept-Encoding", "identity") // it is read here
 	p.Header.Del("Idempotency-Key")             // of another request

@@ -52,12 +52,9 @@ type Row struct {
 }
 
 // rowsOf turns a finished call into rows. A call that was never sent has none,
-// but for one that was answered out of the cache; nor has one that was split,
-// whose parts have theirs.
+// but for one that was answered out of the cache. One that was split has those
+// of what was sent of it as a whole; its parts have theirs.
 func rowsOf(e call.Event) []Row {
-	if e.Parts > 0 {
-		return nil
-	}
 	blank := Row{
 		Call: e.ID, At: e.At.Add(-e.Took).UTC(), Tenant: e.Tenant, Client: e.Client, Model: e.Model,
 		Class: e.Class.String(), Stream: e.Stream, Cached: cachedOf(e),
@@ -75,7 +72,7 @@ func rowsOf(e call.Event) []Row {
 		rows = append(rows, r)
 	}
 	if len(rows) == 0 {
-		if e.Cached != call.CacheHit && e.Cached != call.CacheJoin {
+		if e.Parts > 0 || e.Cached != call.CacheHit && e.Cached != call.CacheJoin {
 			return nil
 		}
 		blank.Status, blank.Kind, blank.Exact = e.Status, e.Cached.String(), true

@@ -11,7 +11,7 @@ import (
 // TestRows: each attempt that reached the upstream is a row, with what it used
 // or may have used; a wait that led to nothing is none; what came out of the
 // cache is one of its own kind, and no request. What was answered in parts has
-// the rows of its parts.
+// the rows of its parts, and of what was sent of it as a whole.
 func TestRows(t *testing.T) {
 	guess := call.Usage{Input: 50}
 	answered := event(1, "a")
@@ -30,12 +30,15 @@ func TestRows(t *testing.T) {
 	hit := event(4, "d")
 	hit.Story, hit.Usage, hit.Cost, hit.Cached, hit.At, hit.Took = nil, call.Usage{}, 0, call.CacheHit, noon.Add(time.Second), time.Second
 	whole := event(5, "e")
-	whole.Parts, whole.Cached = 3, call.CacheHit
+	whole.Parts, whole.Cached, whole.Story, whole.Usage, whole.Cost = 3, call.CacheHit, nil, call.Usage{}, 0
+	tried := event(6, "f")
+	tried.Parts, tried.Usage, tried.Cost = 3, call.Usage{}, 0
+	tried.Story = []call.Attempt{{At: noon, Key: "one", Status: 429, Kind: "rate_limited"}}
 	hit.Degraded = call.Degradation{Rung: "cached", From: hit.Model}
 	answered.Degraded = call.Degradation{Rung: "effort", From: answered.Model}
 	dir := t.TempDir()
 	l := open(t, dir)
-	for _, e := range []call.Event{answered, left, refused, hit, whole} {
+	for _, e := range []call.Event{answered, left, refused, hit, whole, tried} {
 		l.Event(e)
 	}
 	run(t, l)()
@@ -59,6 +62,7 @@ func TestRows(t *testing.T) {
 		"c": nil,
 		"d": {{0, "hit", true, 0, true}},
 		"e": nil,
+		"f": {{1, "rate_limited", true, 0, false}},
 	} {
 		if len(got[tenant]) != len(want) {
 			t.Errorf("%s: %+v, want %+v", tenant, got[tenant], want)
@@ -71,7 +75,7 @@ func TestRows(t *testing.T) {
 		}
 	}
 	sum := usage(t, l.Reader(), ledger.Span{}).Total
-	if sum.Requests != 2 || sum.Attempts != 5 || sum.Cached != 1 || sum.Degraded != 2 || sum.Input != 250 || sum.Cost != answered.Cost+9 {
+	if sum.Requests != 3 || sum.Attempts != 6 || sum.Cached != 1 || sum.Degraded != 2 || sum.Input != 250 || sum.Cost != answered.Cost+9 {
 		t.Errorf("got %+v", sum)
 	}
 }

@@ -130,7 +130,15 @@ func (j *job) askOne(ctx context.Context, body []byte) (answered, *http.Response
 	for _, b := range doc.Content {
 		text.WriteString(b.Text)
 	}
-	return answered{c, resp.Header, raw, text.String()}, nil, nil
+	return answered{bare(c), resp.Header, raw, text.String()}, nil, nil
+}
+
+// bare is a call without its request: those of all parts together may be many
+// times as large as the whole.
+func bare(c *call.Call) *call.Call {
+	c = c.Clone()
+	c.Body, c.Plain, c.Header, c.Content = nil, nil, nil, call.Content{}
+	return c
 }
 
 // note keeps what was done to a part for the mark of the whole, which other parts

@@ -193,6 +193,7 @@ func (j *job) respond(m *merged) (*http.Response, error) {
 	}
 	h := m.answers[len(m.answers)-1].header.Clone()
 	h.Del("Content-Encoding")
+	h.Del("Content-Length")
 	h.Set("Content-Type", "application/json")
 	size := int64(len(body))
 	if j.call.Stream {

@@ -96,9 +96,10 @@ func (r *Room) Answer(ctx context.Context, c *call.Call, ask asker) (*http.Respo
 			return j.explain(resp, err, why)
 		}
 		if resp != nil {
-			resp.Body.Close()
+			resp.Body.Close() // with its body what was sent is booked
+		} else {
+			twin.Story, twin.Lost = c.Story, c.Lost
 		}
-		twin.Story, twin.Lost = c.Story, c.Lost
 		*c = *twin // as it came
 	}
 	for range maxResplits {

@@ -107,11 +107,9 @@ type oracle struct {
 func (o *oracle) house() split.House {
 	return split.House{
 		Part: o.classify.Part, Input: o.input, Window: windowOf,
-		Text: func(c *call.Call, text string) call.Tokens { return o.scale(o.estimate.Text(c, classify.Weigh(text))) },
-		Bucket: func(c *call.Call) call.Tokens {
-			return call.Tokens(o.buckets(c.Model)[call.InputTokens.String()].Limit)
-		},
-		End: func(*call.Call, int, string, string) {},
+		Text:   func(c *call.Call, text string) call.Tokens { return o.scale(o.estimate.Text(c, classify.Weigh(text))) },
+		Bucket: o.bucket,
+		End:    func(*call.Call, int, string, string) {},
 	}
 }
 

@@ -35,7 +35,7 @@ func newAskAnswer(a question.Answer, h http.Header, took time.Duration) askAnswe
 	out := askAnswer{
 		Text: a.Text, Model: a.Model, Stop: a.Stop, Tier: a.Tier, Parts: a.Parts,
 		Input: a.Usage.Input, CacheRead: a.Usage.CacheRead, CacheMade: a.Usage.CacheWrite, HourMade: a.Usage.HourWrite, Output: a.Usage.Output,
-		Degraded: h.Get("Weir-Degraded"), Warning: h.Get("Weir-Warning"), RequestID: h.Get("Weir-Request-Id"), Seconds: took.Seconds(),
+		Degraded: a.Degraded, Warning: h.Get("Weir-Warning"), RequestID: h.Get("Weir-Request-Id"), Seconds: took.Seconds(),
 	}
 	out.Cost, out.Priced = a.Cost(time.Now())
 	return out

@@ -24,6 +24,8 @@ type Answer struct {
 	Usage call.Usage
 	Tier  string // service_tier, if it was told
 	Parts int    // that the question was split into; 0: it was not
+
+	Degraded string // how the answer is a simpler one (weir-degraded); "": it is not
 }
 
 // Cost is what the answer cost at the list prices. The sum of parts is priced by
@@ -66,6 +68,7 @@ type Reader struct {
 // Read reads an answer to its end. What had come is returned with an error, too.
 func (r *Reader) Read(resp *http.Response) (Answer, error) {
 	fmt.Sscan(resp.Header.Get("Weir-Split"), &r.answer.Parts) // none is 0
+	r.answer.Degraded = resp.Header.Get("Weir-Degraded")
 	var err error
 	switch {
 	case resp.StatusCode != http.StatusOK:
@@ -116,8 +119,13 @@ func (r *Reader) stream(body io.Reader) error {
 }
 
 // comment reads ": weir-split: 3/7", which comes while parts are asked about,
-// and ": weir-split: 7", which comes before their answer.
+// and ": weir-split: 7", which comes before their answer; and ": weir-degraded: …"
+// where the header has gone out before that was known.
 func (r *Reader) comment(text []byte) {
+	if mark, ok := bytes.CutPrefix(text, []byte("weir-degraded: ")); ok {
+		r.answer.Degraded = string(mark)
+		return
+	}
 	note, ok := bytes.CutPrefix(text, []byte("weir-split: "))
 	if !ok {
 		return

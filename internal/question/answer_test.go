@@ -41,7 +41,7 @@ data: {"type":"message_stop"}
 
 func TestReadStream(t *testing.T) {
 	for name, breaks := range map[string]string{"lf": "\n", "crlf": "\r\n", "cr": "\r"} {
-		body := ": weir-split: 1/3\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n: weir-split: 3/3\n\n: another\n\n: weir-split: 3\n\n" + started + said + ended
+		body := ": weir-split: 1/3\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n: weir-split: 3/3\n\n: another\n\n: weir-degraded: effort; from=claude-opus-5\n\n: weir-split: 3\n\n" + started + said + ended
 		var pieces []string
 		var parts [][2]int
 		r := Reader{
@@ -53,7 +53,7 @@ func TestReadStream(t *testing.T) {
 		if err != nil || a.Text != "A weir holds." || a.Usage != want || a.Stop != "end_turn" || a.Tier != "priority" || a.Model != "claude-opus-5" {
 			t.Errorf("%s: %+v, %v", name, a, err)
 		}
-		if len(pieces) != 2 || len(parts) != 2 || parts[0] != [2]int{1, 3} || a.Parts != 3 {
+		if len(pieces) != 2 || len(parts) != 2 || parts[0] != [2]int{1, 3} || a.Parts != 3 || a.Degraded != "effort; from=claude-opus-5" {
 			t.Errorf("%s: heard %q, %v of %d", name, pieces, parts, a.Parts)
 		}
 		// By the list: 5 a million in, 0.50 read, 6.25 and 10 written, 25 out.
@@ -68,8 +68,9 @@ func TestReadInOnePiece(t *testing.T) {
 	body := `{"type":"message","role":"assistant","model":"claude-haiku-4-5","content":[{"type":"text","text":"Yes."}],"stop_reason":"end_turn","usage":{"input_tokens":9,"output_tokens":3}}`
 	resp := response(200, "application/json", body)
 	resp.Header.Set("Weir-Split", "4")
+	resp.Header.Set("Weir-Degraded", "images; from=claude-haiku-4-5")
 	a, err := new(Reader).Read(resp)
-	if err != nil || a.Text != "Yes." || a.Usage.Output != 3 || a.Parts != 4 {
+	if err != nil || a.Text != "Yes." || a.Usage.Output != 3 || a.Parts != 4 || a.Degraded != "images; from=claude-haiku-4-5" {
 		t.Errorf("%+v, %v", a, err)
 	}
 }

@@ -96,7 +96,7 @@ func runAsk(ctx context.Context, e env, f askFlags, prompt string) error {
 		return usageError{err}
 	}
 	f.lang = cmp.Or(f.lang, top.Language(e.getenv))
-	q, err := newAskRequest(e, f, prompt)
+	q, err := newAskRequest(ctx, e, f, prompt)
 	if err != nil {
 		return err
 	}
@@ -125,8 +125,11 @@ func runAsk(ctx context.Context, e env, f askFlags, prompt string) error {
 	return askAndPrint(ctx, e, f, g, q, plan)
 }
 
-// askAndPrint asks, and prints the answer while it comes.
+// askAndPrint asks, and prints the answer while it comes. An answer that cannot
+// be printed need not be paid for: the question is taken back.
 func askAndPrint(ctx context.Context, e env, f askFlags, g *askGateway, q askRequest, plan askPlan) error {
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
 	began := time.Now()
 	p := newAskProgress(e, plan, g.waiting)
 	stop := p.start(ctx)
@@ -137,14 +140,21 @@ func askAndPrint(ctx context.Context, e env, f askFlags, g *askGateway, q askReq
 	}
 	defer resp.Body.Close()
 	p.answered(resp.Header.Get("Weir-Request-Id"))
+	var unprinted error
 	r := question.Reader{Parts: p.parts, Piece: func(text string) {
 		p.piece(text, !f.asJSON && isTerminal(e.stdout))
-		if !f.asJSON {
-			io.WriteString(e.stdout, text)
+		if f.asJSON || unprinted != nil {
+			return
+		}
+		if _, unprinted = io.WriteString(e.stdout, text); unprinted != nil {
+			leave()
 		}
 	}}
 	got, err := r.Read(resp)
 	stop()
+	if unprinted != nil {
+		return fmt.Errorf("print the answer: %w", unprinted)
+	}
 	if !f.asJSON && got.Text != "" && !strings.HasSuffix(got.Text, "\n") {
 		fmt.Fprintln(e.stdout)
 	}
@@ -159,10 +169,13 @@ func askAndPrint(ctx context.Context, e env, f askFlags, g *askGateway, q askReq
 	return nil
 }
 
+// errInterrupted is that a signal came.
+var errInterrupted = errors.New("interrupted: the question was taken back")
+
 // given is an error as people are told of it.
 func given(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return errors.New("interrupted: the question was taken back")
+		return errInterrupted
 	}
 	if no, ok := errors.AsType[*question.Refusal](err); ok && no.Hint != "" {
 		return hinted{no, no.Hint}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,10 +32,10 @@ type askContent struct {
 }
 
 // newAskRequest puts the files in front of the prompt.
-func newAskRequest(e env, f askFlags, prompt string) (askRequest, error) {
+func newAskRequest(ctx context.Context, e env, f askFlags, prompt string) (askRequest, error) {
 	var blocks []question.Block
 	for _, name := range f.files {
-		b, err := readBlock(e, name)
+		b, err := readBlock(ctx, e, name)
 		if err != nil {
 			return askRequest{}, err
 		}
@@ -57,7 +58,7 @@ func newAskRequest(e env, f askFlags, prompt string) (askRequest, error) {
 }
 
 // readBlock reads a file, or the standard input for "-".
-func readBlock(e env, name string) (question.Block, error) {
+func readBlock(ctx context.Context, e env, name string) (question.Block, error) {
 	in, called := e.stdin, "the standard input"
 	if name != "-" {
 		file, err := os.Open(name)
@@ -67,7 +68,7 @@ func readBlock(e env, name string) (question.Block, error) {
 		defer file.Close()
 		in, called = file, name
 	}
-	data, err := io.ReadAll(io.LimitReader(in, question.MaxText+1)) // one more tells that it is too large
+	data, err := readUntil(ctx, io.LimitReader(in, question.MaxText+1)) // one more tells that it is too large
 	if err != nil {
 		return question.Block{}, fmt.Errorf("read %s: %w", called, err)
 	}
@@ -76,4 +77,24 @@ func readBlock(e env, name string) (question.Block, error) {
 		return b, usageError{hinted{fmt.Errorf("%s cannot be asked about: %w", called, no), no.Hint}}
 	}
 	return b, err
+}
+
+// readUntil reads to the end, or until ctx is done: a terminal may never come to
+// one. What is still being read then is read in vain until the process ends.
+func readUntil(ctx context.Context, in io.Reader) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	read := make(chan result, 1)
+	go func() {
+		data, err := io.ReadAll(in)
+		read <- result{data, err}
+	}()
+	select {
+	case r := <-read:
+		return r.data, r.err
+	case <-ctx.Done():
+		return nil, errInterrupted
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -204,6 +205,35 @@ func TestAskInterrupted(t *testing.T) {
 		t.Errorf("exit %d: %s", code, talk.String())
 	}
 	<-gone // or the upstream would go on
+}
+
+// TestAskInterruptedAtItsInput leaves while the input has no end.
+func TestAskInterruptedAtItsInput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, typing := io.Pipe()
+		defer typing.Close()
+		ctx, interrupt := context.WithTimeout(t.Context(), time.Second)
+		defer interrupt()
+		var talk bytes.Buffer
+		e := env{stdin: in, stdout: io.Discard, stderr: &talk, getenv: func(string) string { return "" }}
+		if code := run(ctx, e, []string{"ask", "--file", "-", "Well?"}); code != exitFailed || !strings.Contains(talk.String(), "taken back") {
+			t.Errorf("exit %d: %s", code, talk.String())
+		}
+	})
+}
+
+// full is a place that nothing can be written to.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+func TestAskCannotPrint(t *testing.T) {
+	_, upstream := simulatedAPI(t, sim.Limits{})
+	var talk bytes.Buffer
+	e := env{stdin: strings.NewReader(""), stdout: full{}, stderr: &talk, getenv: func(string) string { return "sk-ant-any" }}
+	if code := run(t.Context(), e, []string{"ask", "--gateway", upstream, "Well?"}); code != exitFailed || !strings.Contains(talk.String(), "print the answer: no space left") {
+		t.Errorf("exit %d: %s", code, talk.String())
+	}
 }
 
 func TestAskProgress(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,13 +49,23 @@ func newAskRequest(ctx context.Context, e env, f askFlags, prompt string) (askRe
 		q.header.Set("Weir-Class", f.class)
 	}
 	var err, other error
-	q.count, err = json.Marshal(m)
-	q.body, other = json.Marshal(struct {
+	q.count, err = plainJSON(m)
+	q.body, other = plainJSON(struct {
 		askMessage
 		MaxTokens int64 `json:"max_tokens"`
 		Stream    bool  `json:"stream"`
 	}{m, f.maxTokens, true})
 	return q, errors.Join(err, other)
+}
+
+// plainJSON writes < as it is, not as six bytes: a page of HTML is to fit into a
+// request.
+func plainJSON(v any) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return out.Bytes(), err
 }
 
 // readBlock reads a file, or the standard input for "-".

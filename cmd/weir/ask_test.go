@@ -173,6 +173,9 @@ func TestAskTellsWhatTheAnswerWas(t *testing.T) {
 			t.Errorf("it does not say %q: %s", want, talk)
 		}
 	}
+	if q, err := newAskRequest(t.Context(), env{}, askFlags{}, "<p>"); err != nil || !bytes.Contains(q.body, []byte(`"<p>"`)) {
+		t.Errorf("%v: %s", err, q.body)
+	}
 	if blocks := asked.Messages[0].Content; out != "Yes\n" || len(blocks) != 3 || blocks[0].Type != "image" || blocks[1].Type != "document" || blocks[2].Text != "Is it?" {
 		t.Errorf("asked %+v, printed %q", asked, out)
 	}

@@ -61,6 +61,7 @@ type Reader struct {
 
 	answer Answer
 	text   strings.Builder
+	begins map[int]bool // blocks with which the answer to another part begins
 	ended  bool
 	fault  error
 }
@@ -142,9 +143,15 @@ func (r *Reader) comment(text []byte) {
 // wireEvent is what is looked at of an event.
 type wireEvent struct {
 	Type    string `json:"type"`
+	Index   int    `json:"index"`
 	Message struct {
 		Model string        `json:"model"`
 		Usage message.Usage `json:"usage"`
+		Weir  struct {
+			Parts []struct {
+				Blocks int `json:"blocks"`
+			} `json:"parts"`
+		} `json:"weir"`
 	} `json:"message"`
 	Delta struct {
 		Text       string `json:"text"`
@@ -169,18 +176,33 @@ func (r *Reader) event(e sse.Event) {
 	case "message_start":
 		a.Model = w.Message.Model
 		r.use(w.Message.Usage)
-	case "content_block_delta":
-		if w.Delta.Text != "" {
-			r.text.WriteString(w.Delta.Text)
-			if r.Piece != nil {
-				r.Piece(w.Delta.Text)
-			}
+		r.begins = map[int]bool{}
+		block := 0
+		for _, p := range w.Message.Weir.Parts {
+			block += p.Blocks
+			r.begins[block] = true
 		}
+	case "content_block_start":
+		if r.begins[w.Index] {
+			r.say("\n\n")
+		}
+	case "content_block_delta":
+		r.say(w.Delta.Text)
 	case "message_delta":
 		a.Stop = w.Delta.StopReason
 		r.use(w.Usage)
 	case "message_stop":
 		r.ended = true
+	}
+}
+
+func (r *Reader) say(text string) {
+	if text == "" {
+		return
+	}
+	r.text.WriteString(text)
+	if r.Piece != nil {
+		r.Piece(text)
 	}
 }
 

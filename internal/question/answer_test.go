@@ -75,6 +75,16 @@ func TestReadInOnePiece(t *testing.T) {
 	}
 }
 
+// TestReadList reads the answers to parts, one of which has two blocks: each
+// begins in a paragraph of its own.
+func TestReadList(t *testing.T) {
+	body := `{"type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"It "},{"type":"text","text":"rose."},{"type":"text","text":"It fell."}],` +
+		`"stop_reason":"end_turn","usage":{},"weir":{"parts":[{"blocks":2},{"blocks":1}]}}`
+	if a, err := new(Reader).Read(response(200, "application/json", body)); err != nil || a.Text != "It rose.\n\nIt fell." {
+		t.Errorf("%q, %v", a.Text, err)
+	}
+}
+
 func TestReadWhatIsNoAnswer(t *testing.T) {
 	const failure = `{"type":"error","error":{"type":"overloaded_error","message":"Busy.","details":{"weir":{"hint":"Wait."}}}}`
 	for name, tt := range map[string]struct {

@@ -120,9 +120,21 @@ func (o *oracle) input(c *call.Call) call.Tokens {
 
 func (o *oracle) scale(n call.Tokens) call.Tokens { return call.Tokens(float64(n)*o.factor + 0.5) }
 
-// bucket is what the input bucket of a call holds; 0: not known.
-func (o *oracle) bucket(c *call.Call) call.Tokens {
-	return call.Tokens(o.buckets(c.Model)[call.InputTokens.String()].Limit)
+// bucket is what the input bucket of a call holds, as a gateway sees it that does
+// not know who pays: the smallest. 0: not known.
+func (o *oracle) bucket(c *call.Call) (size call.Tokens) {
+	for _, b := range o.quota.Buckets {
+		if limit := call.Tokens(b.Limit); b.Limiter == call.InputTokens.String() && drawnOn(b, c.Model) && (size == 0 || limit < size) {
+			size = limit
+		}
+	}
+	return size
+}
+
+// drawnOn reports whether calls of a model draw on a bucket that is known.
+func drawnOn(b call.BucketReport, model string) bool {
+	group, _ := quota.BuiltinGroups().Of(model)
+	return b.Source != "guess" && (b.Group == group || b.Group == model)
 }
 
 // longest bounds the text of an answer that is made up.
@@ -154,10 +166,9 @@ func (o *oracle) answer(_ context.Context, c *call.Call) (*http.Response, error)
 // buckets are those that calls of a model draw on, by their limiters; of several
 // organizations the one that refills faster.
 func (o *oracle) buckets(model string) map[string]call.BucketReport {
-	group, _ := quota.BuiltinGroups().Of(model)
 	out := map[string]call.BucketReport{}
 	for _, b := range o.quota.Buckets {
-		if b.Source != "guess" && (b.Group == group || b.Group == model) && b.Limit > out[b.Limiter].Limit {
+		if drawnOn(b, model) && b.Limit > out[b.Limiter].Limit {
 			out[b.Limiter] = b
 		}
 	}

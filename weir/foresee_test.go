@@ -43,6 +43,11 @@ func TestForesee(t *testing.T) {
 	if long.BoundBy != "input_tokens" || long.Wait != lack {
 		t.Errorf("it would wait %v for %s, want %v", long.Wait, long.BoundBy, lack)
 	}
+	two := quota
+	two.Buckets = append([]call.BucketReport{bucket("input_tokens", 25_000, 25_000)}, quota.Buckets...) // of another organization
+	if pool, err := Foresee(Prospect{Header: auto, Body: body(5000), Quota: two}); err != nil || pool.Parts <= long.Parts {
+		t.Errorf("%d parts in a pool of a smaller organization: %v", pool.Parts, err)
+	}
 	counted, err := Foresee(Prospect{Header: auto, Body: body(5000), Quota: quota, Counted: 2 * whole.Input * 5000})
 	if err != nil || counted.Parts <= long.Parts || counted.Input <= long.Input {
 		t.Errorf("counted: %+v, %v", counted, err)

@@ -113,20 +113,31 @@ func (g *askGateway) close() { g.stop() }
 // know, and no more.
 const adminPatience = 2 * time.Second
 
-// tells reads a report of the admin plane, and reports whether there is one.
-func (g *askGateway) tells(ctx context.Context, path string, into any) bool {
+// errUntold is that no admin plane is known.
+var errUntold = errors.New("no admin plane is known")
+
+// read reads a report of the admin plane.
+func (g *askGateway) read(ctx context.Context, path string, into any) error {
 	if g.admin == nil {
-		return false
+		return errUntold
 	}
 	ctx, cancel := context.WithTimeout(ctx, adminPatience)
 	defer cancel()
-	return g.admin.Get(ctx, path, into) == nil
+	return g.admin.Get(ctx, path, into)
 }
 
-// quota is what the gateway believes in.
-func (g *askGateway) quota(ctx context.Context) (q call.QuotaReport) {
-	g.tells(ctx, "/api/v1/quota", &q)
-	return q
+// tells reads a report of the admin plane, and reports whether there is one.
+func (g *askGateway) tells(ctx context.Context, path string, into any) bool {
+	return g.read(ctx, path, into) == nil
+}
+
+// quota is what the gateway believes in. An admin plane that was named must tell.
+func (g *askGateway) quota(ctx context.Context, f askFlags) (q call.QuotaReport, err error) {
+	err = g.read(ctx, "/api/v1/quota", &q)
+	if f.admin == "" || g.admin == nil || err == nil {
+		return q, nil
+	}
+	return q, hinted{fmt.Errorf("--admin tells nothing: %w", err), "without --admin it is asked without knowing the quota"}
 }
 
 // splits is how the gateway splits.

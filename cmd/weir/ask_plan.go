@@ -31,9 +31,12 @@ type askPlan struct {
 
 // foresee says what a question would take.
 func (g *askGateway) foresee(ctx context.Context, f askFlags, q askRequest) (askPlan, error) {
-	p := weir.Prospect{Header: q.header, Body: q.body, Split: g.splits(ctx), Quota: g.quota(ctx)}
+	p := weir.Prospect{Header: q.header, Body: q.body, Split: g.splits(ctx)}
+	var err error
+	if p.Quota, err = g.quota(ctx, f); err != nil {
+		return askPlan{}, given(ctx, err)
+	}
 	if f.count && g.answers {
-		var err error
 		if p.Counted, err = g.count(ctx, q); err != nil {
 			return askPlan{}, err
 		}

@@ -118,6 +118,7 @@ func TestAskSaysWhyNot(t *testing.T) {
 		"empty-stdin":  {exitUsage, "the standard input cannot be asked about", []string{"--file", "-", "x"}},
 		"no-model":     {exitFailed, "claude-nobody-1", []string{"--model", "claude-nobody-1", "x"}},
 		"too-long":     {exitFailed, "with --split auto", []string{"--model", "claude-haiku-4-5", "--lang", "en", "--file", file("long", strings.Repeat("tide ", 300_000)), "x"}},
+		"no-admin":     {exitFailed, "--admin tells nothing", []string{"--admin", "http://127.0.0.1:1", "x"}},
 		"nobody-there": {exitFailed, "is the gateway running?", []string{"--gateway", "http://127.0.0.1:1", "x"}},
 	} {
 		out, talk := a.ask(t, tt.code, tt.args...)

@@ -24,6 +24,8 @@ type job struct {
 	size call.Tokens // of a part's text
 	most call.Tokens // that a part's text may have, by what is known now
 
+	spent []answered // answers of parts that were cut anew, which have cost something
+
 	mu    sync.Mutex      // guards rungs
 	rungs []call.RungKind // what was done to parts
 }
@@ -100,14 +102,13 @@ func (j *job) answer(ctx context.Context) (*http.Response, error) {
 	began := time.Now()
 	defer j.degrade()
 	answers, failed, err := j.askAll(ctx, units)
-	if failed != nil || err != nil {
-		return failed, err
+	m := merged{how: how, answers: slices.Concat(answers...), spent: j.spent}
+	if failed == nil && err == nil && how == call.MergeReduce {
+		failed, err = j.reduce(ctx, &m)
 	}
-	m := merged{how: how, answers: slices.Concat(answers...)}
-	if how == call.MergeReduce {
-		if failed, err = j.reduce(ctx, &m); failed != nil || err != nil {
-			return failed, err
-		}
+	if failed != nil || err != nil {
+		j.spent = m.all()
+		return failed, err
 	}
 	m.tell(j.call, time.Since(began))
 	return j.respond(&m)

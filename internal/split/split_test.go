@@ -159,6 +159,27 @@ func TestPartFails(t *testing.T) {
 	})
 }
 
+// TestCutAnew learns between two parts that the bucket is smaller than a part:
+// the usage has the answer that came before.
+func TestCutAnew(t *testing.T) {
+	d, c := &desk{window: 3_000}, wish(about("", text(prose(27_000))), call.MergeConcat)
+	answers := d.ask(t, well)
+	resp, err := d.room(split.Config{Parallel: 1}).Answer(t.Context(), c, func(ctx context.Context, p *call.Call) (*http.Response, error) {
+		if len(p.Body) > 8_000 && len(d.asked) == 1 {
+			return nil, &call.Refusal{Reason: call.TooLarge, Need: 2_300, Limit: 1_800}
+		}
+		return answers(ctx, p)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m merged
+	raw, _ := io.ReadAll(resp.Body)
+	if err := json.Unmarshal(raw, &m); err != nil || m.Usage["input_tokens"] != float64(10*len(d.asked)) || len(d.asked) != c.Parts+1 || c.Attempts != len(d.asked) {
+		t.Errorf("%d parts of %d requests: %s, %v", c.Parts, len(d.asked), raw, err)
+	}
+}
+
 func TestCancelEndsAllParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, c := &desk{window: 1_000}, wish(about("", text(prose(9_000))), call.MergeReduce)

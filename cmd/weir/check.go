@@ -39,6 +39,9 @@ rest.`,
 			if f.schema {
 				return printSchema(e)
 			}
+			if len(f.with) > 0 && !f.explain {
+				return usageError{hinted{errors.New("--with is for --explain"), "add --explain to see what the ladder makes of such a call"}}
+			}
 			return check(e, f)
 		},
 	}

@@ -51,7 +51,7 @@ func openAskGateway(ctx context.Context, e env, f askFlags) (*askGateway, error)
 		http: http.Client{Transport: transport}, stop: transport.CloseIdleConnections,
 		answers: true,
 	}
-	if named == "" && !listens(ctx, g.base) {
+	if named == "" && !listens(ctx, strings.TrimPrefix(g.base, "http://")) {
 		g.answers = key != ""
 		if !g.answers {
 			return g, nil
@@ -97,9 +97,9 @@ func (g *askGateway) openOwn(upstream string) error {
 }
 
 // listens reports whether somebody takes connections at a base address.
-func listens(ctx context.Context, base string) bool {
+func listens(ctx context.Context, address string) bool {
 	dialer := net.Dialer{Timeout: 300 * time.Millisecond}
-	conn, err := dialer.DialContext(ctx, "tcp", strings.TrimPrefix(base, "http://"))
+	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return false
 	}

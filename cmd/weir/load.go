@@ -70,6 +70,9 @@ Against anything but this machine the requests cost money: that needs
 			if f.writeTrace != "" {
 				return writeTrace(f.writeTrace, p.workload)
 			}
+			if err := somebodyThere(cmd.Context(), f.target, f.compare.other); err != nil {
+				return err
+			}
 			if p.other != nil {
 				return runComparison(cmd.Context(), e, p)
 			}
@@ -213,14 +216,34 @@ func (f loadFlags) checkTarget(flag, target string) error {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return fmt.Errorf("%s %q is not an address such as http://127.0.0.1:8787", flag, target)
 	}
-	ip := net.ParseIP(u.Hostname())
-	if f.pays || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+	if f.pays || onThisMachine(u) {
 		return nil
 	}
 	return hinted{
 		fmt.Errorf("%s %s is another machine: every request may cost money", flag, target),
 		"add --yes-this-costs-money if that is what you want",
 	}
+}
+
+func onThisMachine(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// somebodyThere refuses targets on this machine where nobody listens, which
+// would fail every request until the end of the run.
+func somebodyThere(ctx context.Context, targets ...string) error {
+	for _, target := range targets {
+		u, err := url.Parse(target)
+		if err != nil || u.Port() == "" || !onThisMachine(u) || listens(ctx, u.Host) {
+			continue
+		}
+		return hinted{
+			fmt.Errorf("nobody listens at %s", target),
+			"start weir serve or weir sim there, or name another --target",
+		}
+	}
+	return nil
 }
 
 // wrap is fmt.Errorf, but nil for nil.

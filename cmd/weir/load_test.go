@@ -114,14 +114,15 @@ func TestLoadRefuses(t *testing.T) {
 		"unknown-key":     {[]string{"--scenario", bad}, exitUsage, "agent"},
 		"negative":        {[]string{"--for", "-1s"}, exitUsage, "negative"},
 		"no-money":        {[]string{"--max-cost", "much"}, exitUsage, "such as 2.50"},
-		"too-little":      {[]string{"--target", "http://127.0.0.1:1", "--max-cost", "0.0001", "--for", "1s"}, exitFailed, "a cheaper --model"},
+		"too-little":      {[]string{"--target", simulated(t, sim.Config{}), "--max-cost", "0.0001", "--for", "1s"}, exitFailed, "a cheaper --model"},
 		"trace-and-ramp":  {[]string{"--trace", bad, "--ramp", "1,2"}, exitUsage, "use --speed"},
 		"bad-trace":       {[]string{"--trace", bad}, exitUsage, "line 1"},
 		"no-rate":         {[]string{"--write-trace", bad + "2"}, exitUsage, "needs a rate"},
 		"compare-far":     {[]string{"--compare", "https://api.anthropic.com"}, exitUsage, "--compare https://api.anthropic.com is another machine"},
 		"compare-ramp":    {[]string{"--compare", "http://127.0.0.1:1", "--ramp", "1,2"}, exitUsage, "does not go with --ramp"},
 		"one-round":       {[]string{"--compare", "http://127.0.0.1:1", "--rounds", "1"}, exitUsage, "from 2 to 100"},
-		"nobody-there":    {[]string{"--target", "http://127.0.0.1:1", "--client", "none", "--for", "50ms"}, exitFailed, "no request was answered"},
+		"nobody-there":    {[]string{"--target", "http://127.0.0.1:1", "--for", "1m"}, exitFailed, "nobody listens at http://127.0.0.1:1"},
+		"nobody-beside":   {[]string{"--target", simulated(t, sim.Config{}), "--compare", "http://127.0.0.1:1"}, exitFailed, "nobody listens at http://127.0.0.1:1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out, talk := weirLoad(t, tt.args...)

@@ -15,7 +15,7 @@ func (f *loadFlags) configured(e env) error {
 	if f.config != "" || f.profile != "" {
 		c, err := config.Sources{File: f.config, Profile: f.profile, Getenv: e.getenv}.Load()
 		if err != nil {
-			return err
+			return blameFlags(err, f.profile)
 		}
 		f.target = cmp.Or(f.target, dataURL(c))
 		f.scenario = cmp.Or(f.scenario, c.Load.Scenario)

@@ -139,9 +139,11 @@ func TestCheck(t *testing.T) {
 		{"faults", []string{"--config", bad}, exitFailed, nil, []string{"lissten", "upstream", "queue.max_waiting"}},
 		{"faults-json", []string{"--config", bad, "--json"}, exitFailed, []string{`"valid": false`, `"path": "queue.max_waiting"`, `"line": 3`}, nil},
 		{"production", []string{"--profile", "production"}, exitFailed, nil, []string{"keys: ", "data: ", "/var/lib/weir"}},
-		{"no-such-profile", []string{"--profile", "prod"}, exitFailed, nil, []string{"profile", "staging"}},
+		{"no-such-profile", []string{"--profile", "prod"}, exitUsage, nil, []string{"profile", "staging"}},
 		{"usage", []string{"--profil", "staging"}, exitUsage, nil, []string{"--help"}},
-		{"no-such-file", []string{"--config", filepath.Join(dir, "none.yaml")}, exitFailed, nil, []string{"none.yaml"}},
+		{"no-such-key", []string{"--set", "foo=1"}, exitUsage, nil, []string{"foo: unknown key"}},
+		{"with-alone", []string{"--with", "headroom=0.1"}, exitUsage, nil, []string{"weir: hint: add --explain"}},
+		{"no-such-file", []string{"--config", filepath.Join(dir, "none.yaml")}, exitFailed, nil, []string{"none.yaml", "weir: hint: "}},
 		{"warnings", []string{"--config", loose, "--json"}, exitOK, []string{`"path": "retry.off"`, `"path": "budgets"`, `"path": "keys[0].key"`}, []string{"weir: warning: retry.off: ", "weir: warning: alerts.webhooks: "}},
 		{"schema", []string{"--schema"}, exitOK, []string{`"$schema"`, `"profile"`}, nil},
 	} {

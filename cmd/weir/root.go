@@ -47,12 +47,12 @@ func run(ctx context.Context, e env, args []string) int {
 	root.SetIn(e.stdin)
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
 	if strings.HasPrefix(err.Error(), "unknown command") { // cobra has no type for it
-		err = usageError{hinted{err, `run "weir --help" for the commands and their flags`}}
+		err = usageError{hinted{err, fmt.Sprintf("run %q for the commands and their flags", cmd.CommandPath()+" --help")}}
 	}
 	fmt.Fprintf(e.stderr, "weir: error: %v\n", err)
 	if h, ok := errors.AsType[hinted](err); ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -60,10 +61,23 @@ func (f *serveFlags) add(cmd *cobra.Command) {
 func effective(e env, f serveFlags) (config.Explained, error) {
 	x, err := f.sources(e).Explain()
 	if err != nil {
-		return x, err
+		return x, blameFlags(err, f.profile)
 	}
 	x.Config.LocalTokens = hasTokens(x.Config)
 	return x, x.Config.Check()
+}
+
+// blameFlags tells mistakes in the flags that name a configuration from those
+// in the configuration itself.
+func blameFlags(err error, profile string) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return hinted{err, "give --config the file's right name"}
+	}
+	faults, listed := errors.AsType[*config.Faults](err)
+	if _, unknown := config.ProfileText(profile); listed && (faults.File == "--set" || profile != "" && unknown != nil) {
+		return usageError{err}
+	}
+	return err
 }
 
 func (f serveFlags) logger(c config.Config, e env) *slog.Logger {

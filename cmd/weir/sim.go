@@ -52,17 +52,17 @@ func runSim(cmd *cobra.Command, f simFlags) error {
 	if f.scenario != "" {
 		scenario, err := sim.LoadScenario(f.scenario)
 		if err != nil {
-			return fmt.Errorf("read the scenario: %w", err)
+			return usageError{fmt.Errorf("read the scenario: %w", err)}
 		}
 		config.Scenario = scenario
 	}
 	handler, err := sim.New(config)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	listener, err := net.Listen("tcp", f.listen)
 	if err != nil {
-		return fmt.Errorf("listen for API requests: %w", err)
+		return hinted{err, "choose another address with --listen, or stop what uses this one"}
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	fmt.Fprintf(cmd.ErrOrStderr(), "weir sim: the simulated API is at http://%s\n", listener.Addr())

@@ -68,11 +68,11 @@ func TestSimRefusesWhatItCannotDo(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"tier", []string{"--tier", "gold"}, exitFailed, []string{`tier "gold" is not known`, "tier1-2025"}},
-		{"scenario", []string{"--scenario", "nowhere"}, exitFailed, []string{"nowhere", "overload"}},
-		{"three-mistakes", []string{"--scenario", bad}, exitFailed, []string{"tming: unknown key", "seed: is a string", "faults[0].kind"}},
-		{"speed", []string{"--speed", "-1"}, exitFailed, []string{"speed -1 is out of range"}},
-		{"address", []string{"--listen", "nowhere:x"}, exitFailed, []string{"listen"}},
+		{"tier", []string{"--tier", "gold"}, exitUsage, []string{`tier "gold" is not known`, "tier1-2025"}},
+		{"scenario", []string{"--scenario", "nowhere"}, exitUsage, []string{"nowhere", "overload"}},
+		{"three-mistakes", []string{"--scenario", bad}, exitUsage, []string{"tming: unknown key", "seed: is a string", "faults[0].kind"}},
+		{"speed", []string{"--speed", "-1"}, exitUsage, []string{"speed -1 is out of range"}},
+		{"address", []string{"--listen", "nowhere:x"}, exitFailed, []string{"listen", "weir: hint: "}},
 		{"flag", []string{"--colour"}, exitUsage, []string{"unknown flag"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -154,7 +154,7 @@ func (s speaker) blanks(r *call.Refusal) map[string]string {
 		"Need":      s.numbers.Sprint(int64(r.Need)),
 		"Limit":     s.numbers.Sprint(int64(r.Limit)),
 		"Limiter":   s.say("limiter."+r.Limiter.String(), nil),
-		"Waited":    s.span(r.Waited),
+		"Waited":    s.span(r.Waited.Round(time.Second)),
 		"Rule":      r.Rule,
 		"Again":     s.again(r.RetryIn),
 		"Until":     s.until(r.Verdict.Until),

@@ -151,19 +151,20 @@ func TestWording(t *testing.T) {
 		refusal call.Refusal
 		en, zh  string
 	}{
-		"deadline":  {late, "quota (input tokens per minute) had no room for this request within the 90 seconds it could wait. Try again in about 35 seconds.", "时间（90 秒）内，账号的额度（每分钟输入 token 数）一直没有空余。请在大约 35 秒后再试。"},
-		"too-large": {call.Refusal{Reason: call.TooLarge, Need: 1_200_000, Limit: 30_000}, "about 1,200,000 input tokens, but the account's limit is 30,000 per", "大约需要 1,200,000 个输入 token，而账号的上限是每分钟 30,000 个"},
-		"no-parts":  {call.Refusal{Reason: call.TooLarge, Need: 1_200_000, Limit: 30_000, Detail: "tools"}, "limit of 30,000 per minute. It cannot be split: tools", "超过账号每分钟 30,000 个的上限，而且无法分段：tools"},
-		"no-limit":  {call.Refusal{Reason: call.TooLarge, Need: 5}, "more than the account's whole limit", "账号每分钟的全部额度"},
-		"spend-cap": {call.Refusal{Reason: call.AccountBlocked, Verdict: call.Verdict{Kind: call.SpendCap, Until: december}}, "pauses it until 2026-12-01 00:00 UTC.", "将于 2026 年 12 月 1 日 00:00（UTC）恢复。"},
-		"no-date":   {call.Refusal{Reason: call.AccountBlocked, Verdict: call.Verdict{Kind: call.OwnLimit}}, "paused until somebody lifts it.", "需要有人解除后才能恢复。"},
-		"workspace": {call.Refusal{Reason: call.AccountBlocked, Verdict: call.Verdict{Kind: call.OwnLimit, Workspace: true}}, "The workspace has", "这个工作区已经"},
-		"unknown":   {again(0), "Try again later.", "请稍后再试。"},
-		"one":       {again(time.Millisecond), "in about 1 second.", "大约 1 秒后"},
-		"minutes":   {again(2 * time.Minute), "in about 2 minutes.", "大约 2 分钟后"},
-		"round-up":  {again(2*time.Minute + 1), "in about 3 minutes.", "大约 3 分钟后"},
-		"hours":     {again(47 * time.Hour), "in about 47 hours.", "大约 47 小时后"},
-		"days":      {again(190 * time.Hour), "in about 8 days.", "大约 8 天后"},
+		"deadline":    {late, "quota (input tokens per minute) had no room for this request within the 90 seconds it could wait. Try again in about 35 seconds.", "时间（90 秒）内，账号的额度（每分钟输入 token 数）一直没有空余。请在大约 35 秒后再试。"},
+		"hardly-late": {call.Refusal{Reason: call.TimedOut, Waited: 1012 * time.Millisecond}, "within the 1 second it", "时间（1 秒）内"},
+		"too-large":   {call.Refusal{Reason: call.TooLarge, Need: 1_200_000, Limit: 30_000}, "about 1,200,000 input tokens, but the account's limit is 30,000 per", "大约需要 1,200,000 个输入 token，而账号的上限是每分钟 30,000 个"},
+		"no-parts":    {call.Refusal{Reason: call.TooLarge, Need: 1_200_000, Limit: 30_000, Detail: "tools"}, "limit of 30,000 per minute. It cannot be split: tools", "超过账号每分钟 30,000 个的上限，而且无法分段：tools"},
+		"no-limit":    {call.Refusal{Reason: call.TooLarge, Need: 5}, "more than the account's whole limit", "账号每分钟的全部额度"},
+		"spend-cap":   {call.Refusal{Reason: call.AccountBlocked, Verdict: call.Verdict{Kind: call.SpendCap, Until: december}}, "pauses it until 2026-12-01 00:00 UTC.", "将于 2026 年 12 月 1 日 00:00（UTC）恢复。"},
+		"no-date":     {call.Refusal{Reason: call.AccountBlocked, Verdict: call.Verdict{Kind: call.OwnLimit}}, "paused until somebody lifts it.", "需要有人解除后才能恢复。"},
+		"workspace":   {call.Refusal{Reason: call.AccountBlocked, Verdict: call.Verdict{Kind: call.OwnLimit, Workspace: true}}, "The workspace has", "这个工作区已经"},
+		"unknown":     {again(0), "Try again later.", "请稍后再试。"},
+		"one":         {again(time.Millisecond), "in about 1 second.", "大约 1 秒后"},
+		"minutes":     {again(2 * time.Minute), "in about 2 minutes.", "大约 2 分钟后"},
+		"round-up":    {again(2*time.Minute + 1), "in about 3 minutes.", "大约 3 分钟后"},
+		"hours":       {again(47 * time.Hour), "in about 47 hours.", "大约 47 小时后"},
+		"days":        {again(190 * time.Hour), "in about 8 days.", "大约 8 天后"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := words.New()

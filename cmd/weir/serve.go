@@ -95,6 +95,9 @@ func serve(ctx context.Context, e env, f serveFlags) error {
 		return err
 	}
 	c := x.Config
+	if missing := c.Unresolved(e.getenv); missing != nil {
+		return &config.Faults{File: "configuration", Faults: missing}
+	}
 	s := &service{env: e, flags: f, config: c, log: f.logger(c, e), closing: make(chan struct{})}
 	s.shown.Store(&x)
 	defer s.stop()

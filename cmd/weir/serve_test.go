@@ -176,6 +176,8 @@ func TestServeRefusesToStart(t *testing.T) {
 	short := filepath.Join(t.TempDir(), "short.yaml")
 	os.WriteFile(short+".token", []byte("guess me"), 0o600)
 	os.WriteFile(short, []byte("admin_token: file:"+short+".token\n"), 0o600)
+	secret := filepath.Join(t.TempDir(), "secret.yaml")
+	os.WriteFile(secret, []byte("keys: [{name: a, key: env:WEIR_NOT_SET}]\nclients: [{name: b, token: file:/nonexistent}]\n"), 0o600)
 	for _, c := range []struct {
 		name string
 		args []string
@@ -189,6 +191,7 @@ func TestServeRefusesToStart(t *testing.T) {
 		{"unknown-flag", []string{"--lissten", "x"}, exitUsage, []string{"unknown flag: --lissten", "weir: hint: run \"weir serve --help\""}},
 		{"bad-duration", []string{"--drain", "soon"}, exitUsage, []string{"--drain", "weir: hint: "}},
 		{"stray-argument", []string{"now"}, exitUsage, []string{"now", "weir: hint: "}},
+		{"no-secrets", []string{"--config", secret}, exitFailed, []string{"keys[0].key: the environment variable WEIR_NOT_SET is empty", "clients[0].token: ", "/nonexistent"}},
 		{"no-such-file", []string{"--config", "/nonexistent.yaml"}, exitFailed, []string{"/nonexistent.yaml"}},
 		{"three-mistakes", []string{"--config", wrong}, exitFailed, []string{"lissten", "upstream", "queue.max_waiting"}},
 		{"open-to-the-world", []string{"--listen", "0.0.0.0:0"}, exitFailed, []string{"everybody who reaches", "clear text", "127.0.0.1"}},

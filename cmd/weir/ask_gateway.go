@@ -96,7 +96,7 @@ func (g *askGateway) openOwn(upstream string) error {
 	return nil
 }
 
-// listens reports whether somebody takes connections at a base address.
+// listens reports whether somebody takes connections at host:port.
 func listens(ctx context.Context, address string) bool {
 	dialer := net.Dialer{Timeout: 300 * time.Millisecond}
 	conn, err := dialer.DialContext(ctx, "tcp", address)

@@ -85,9 +85,10 @@ var (
 )
 
 // drain uses up the output quota, once an answer has told how large it is.
-func drain(h *House) error {
-	return cmp.Or(sent(200)(h), sent(200, "X-Sim-Output-Tokens", "40000")(h))
-}
+func drain(h *House) error { return cmp.Or(sent(200)(h), spend(h)) }
+
+// spend has an answer that is four times what the output quota gives a minute.
+func spend(h *House) error { return sent(200, "X-Sim-Output-Tokens", "40000")(h) }
 
 // crowded lets one call wait, once prime has made it wait.
 func crowded(prime func(*House) error) func(*House) error {
@@ -125,14 +126,10 @@ func waitCases() []Case {
 		return e
 	}
 	bound := []weir.Option{weir.WithQueueBound(1, 0)}
-	// Slow enough for drain to be over on a busy machine.
-	slowly := func(kind string) sim.Fault {
-		return sim.Fault{Kind: kind, Requests: []int64{1}, Delay: sim.Duration(time.Second)}
-	}
 	failing := func(kind string) state {
 		api := drained
-		api.Scenario = &sim.Scenario{Faults: []sim.Fault{slowly(kind)}}
-		return state{api: api, during: drain}
+		api.Scenario = &sim.Scenario{Faults: []sim.Fault{{Kind: kind, Requests: []int64{2}}}}
+		return state{api: api, prime: sent(200), during: spend} // of an account that is not known one call at a time goes out
 	}
 	for2s := Ask{Headers: header("weir-max-wait", "2s")}
 	return []Case{

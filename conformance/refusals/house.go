@@ -23,7 +23,8 @@ type state struct {
 
 	// prime brings the house into its state once it runs.
 	prime func(h *House) error
-	// during runs beside the first request that reaches the API after that.
+	// during runs while the first request that reaches the API after that is
+	// held there, unanswered.
 	during func(h *House) error
 }
 
@@ -142,14 +143,19 @@ func (h *House) watched(api http.Handler) http.Handler {
 		h.mu.Unlock()
 		if first && h.Case.state.during != nil {
 			r.Body = &atFirstRead{ReadCloser: r.Body, do: func() {
-				h.Beside(func() error { return h.Case.state.during(h) })
+				over := make(chan struct{})
+				h.Beside(func() error {
+					defer close(over)
+					return h.Case.state.during(h)
+				})
+				<-over
 			}}
 		}
 		api.ServeHTTP(w, r)
 	})
 }
 
-// atFirstRead does something when the API begins to read a body. It has counted
+// atFirstRead does something before the API begins to read a body. It has counted
 // the request by then, so that whatever follows is a later one to it.
 type atFirstRead struct {
 	io.ReadCloser

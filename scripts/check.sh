@@ -63,6 +63,7 @@ part_lint() {
 
 part_unit() {
   gotest unit -race -timeout=4m ./...
+  gotest figures -count=1 -run='^(TestBook|TestSplitKeepsShares|TestTightQuota|TestNothingWidensRights)$' ./weir
   (cd tools && gotest tools ./...)
 }
 

@@ -141,6 +141,16 @@ func (h *house) inFlight() (n int) {
 	return n
 }
 
+// atFullSize skips a test that shows a figure at full size where the race
+// detector would make it last for half a minute: scripts/check.sh
+// runs it without.
+func atFullSize(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("it runs without the race detector")
+	}
+}
+
 // journal keeps the events of finished calls.
 type journal struct {
 	mu   sync.Mutex // guards list

@@ -19,6 +19,7 @@ import (
 // TestSplitKeepsShares has one tenant's book beside another tenant's steady
 // calls: the book gets its half of the quota, and no more.
 func TestSplitKeepsShares(t *testing.T) {
+	atFullSize(t)
 	synctest.Test(t, func(t *testing.T) {
 		events := &journal{}
 		b := newLodge(t, newAPI(t, sim.Limits{Requests: 1000, InputTokens: 400_000, OutputTokens: 80_000}), weir.WithObserver(events))

@@ -90,6 +90,7 @@ func newAPI(t *testing.T, l sim.Limits) *sim.Server {
 // TestBook summarises a book of three million tokens through a model of 200,000
 // under 400,000 input tokens a minute.
 func TestBook(t *testing.T) {
+	atFullSize(t)
 	const quota = 400_000
 	synctest.Test(t, func(t *testing.T) {
 		api := newAPI(t, sim.Limits{Requests: 1000, InputTokens: quota, OutputTokens: 80_000})
@@ -197,9 +198,9 @@ func TestSplitIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newAPI(t, sim.Limits{Requests: 1000, InputTokens: 400_000, OutputTokens: 80_000})
 		b := newLodge(t, api)
-		ctx, leave := context.WithTimeout(t.Context(), 90*time.Second)
+		ctx, leave := context.WithTimeout(t.Context(), 30*time.Second)
 		defer leave()
-		req, _ := http.NewRequestWithContext(ctx, "POST", "http://weir/v1/messages", strings.NewReader(summary(book(1_200_000), "")))
+		req, _ := http.NewRequestWithContext(ctx, "POST", "http://weir/v1/messages", strings.NewReader(summary(book(600_000), "")))
 		req.Header.Set("X-Api-Key", "any")
 		req.Header.Set("Anthropic-Version", "2023-06-01")
 		req.Header.Set("Weir-Split", "auto")

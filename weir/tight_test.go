@@ -39,6 +39,7 @@ type observed struct {
 // or refused. When the quota is back, the ladder is climbed within 30 s, and no
 // rung has changed more than twice in any minute.
 func TestTightQuota(t *testing.T) {
+	atFullSize(t)
 	synctest.Test(t, func(t *testing.T) {
 		scenario, err := sim.ParseScenario("t.yaml", fmt.Appendf(nil, `quota:
   limits: {requests: 1000, input_tokens: 300000, output_tokens: 60000}

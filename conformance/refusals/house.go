@@ -23,8 +23,7 @@ type state struct {
 
 	// prime brings the house into its state once it runs.
 	prime func(h *House) error
-	// during runs while the first request that reaches the API after that is
-	// held there, unanswered.
+	// during runs beside the first request that reaches the API after that.
 	during func(h *House) error
 }
 
@@ -143,19 +142,14 @@ func (h *House) watched(api http.Handler) http.Handler {
 		h.mu.Unlock()
 		if first && h.Case.state.during != nil {
 			r.Body = &atFirstRead{ReadCloser: r.Body, do: func() {
-				over := make(chan struct{})
-				h.Beside(func() error {
-					defer close(over)
-					return h.Case.state.during(h)
-				})
-				<-over
+				h.Beside(func() error { return h.Case.state.during(h) })
 			}}
 		}
 		api.ServeHTTP(w, r)
 	})
 }
 
-// atFirstRead does something before the API begins to read a body. It has counted
+// atFirstRead does something when the API begins to read a body. It has counted
 // the request by then, so that whatever follows is a later one to it.
 type atFirstRead struct {
 	io.ReadCloser

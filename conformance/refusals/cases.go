@@ -126,13 +126,12 @@ func waitCases() []Case {
 		return e
 	}
 	bound := []weir.Option{weir.WithQueueBound(1, 0)}
-	// The failure comes shortly before the deadline: by then another call has spent
-	// the quota, and a machine that is too busy for that leaves no time to be sent
-	// again in.
+	// An account that nothing is known of lets a second call in beside the first. It
+	// spends the quota, and has a second for that.
 	failing := func(kind string) state {
 		api := drained
-		api.Scenario = &sim.Scenario{Faults: []sim.Fault{{Kind: kind, Requests: []int64{2}, Delay: sim.Duration(1800 * time.Millisecond)}}}
-		return state{api: api, prime: sent(200), during: spend}
+		api.Scenario = &sim.Scenario{Faults: []sim.Fault{{Kind: kind, Requests: []int64{1}, Delay: sim.Duration(time.Second)}}}
+		return state{api: api, during: spend}
 	}
 	for2s := Ask{Headers: header("weir-max-wait", "2s")}
 	return []Case{

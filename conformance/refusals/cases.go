@@ -126,14 +126,10 @@ func waitCases() []Case {
 		return e
 	}
 	bound := []weir.Option{weir.WithQueueBound(1, 0)}
-	// An account that nothing is known of lets a second call in beside the first. It
-	// spends the quota, and has a second for that.
-	failing := func(kind string) state {
-		api := drained
-		api.Scenario = &sim.Scenario{Faults: []sim.Fault{{Kind: kind, Requests: []int64{1}, Delay: sim.Duration(time.Second)}}}
-		return state{api: api, during: spend}
-	}
-	for2s := Ask{Headers: header("weir-max-wait", "2s")}
+	// Each attempt of the caller's own fails, so that it does not matter when the
+	// quota is spent beside it.
+	failing := func(kind string) Ask { return Ask{Headers: header("weir-max-wait", "2s", "x-sim-fault", kind)} }
+	spent := state{api: drained, during: spend}
 	return []Case{
 		{
 			Name: "queue full", When: "no place to wait, and none for more than a minute",
@@ -160,13 +156,13 @@ func waitCases() []Case {
 			Expect: back(late(limited("wait_deadline"), 0.5), 3, 0),
 			state:  state{api: striking(sim.Fault{Kind: sim.FaultRateLimit, RetryAfter: 2})},
 		}, {
-			Name: "no room after overload", When: "a 529, and then no quota until the caller's deadline", Ask: for2s,
+			Name: "no room after overload", When: "a 529, and then no quota until the caller's deadline", Ask: failing(sim.FaultOverloaded),
 			Expect: Expect{Status: 529, Type: "overloaded_error", Code: "wait_deadline", Own: true, Hold: 2},
-			state:  failing(sim.FaultOverloaded),
+			state:  spent,
 		}, {
-			Name: "no room after a failure", When: "a 500, and then no quota until the caller's deadline", Ask: for2s,
+			Name: "no room after a failure", When: "a 500, and then no quota until the caller's deadline", Ask: failing(sim.FaultServerError),
 			Expect: Expect{Status: 502, Type: "api_error", Code: "wait_deadline", Own: true, Hold: 2},
-			state:  failing(sim.FaultServerError),
+			state:  spent,
 		},
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/weir-gateway/weir/call"
 	"github.com/weir-gateway/weir/internal/classify"
 	"github.com/weir-gateway/weir/internal/estimate"
-	"github.com/weir-gateway/weir/internal/price"
 	"github.com/weir-gateway/weir/internal/split"
 	"github.com/weir-gateway/weir/internal/textsplit"
 )
@@ -136,17 +135,4 @@ func SplitText(text string, b SplitBounds) []TextPart {
 		out[i] = TextPart{Text: piece, Overlap: p.Seam - p.From, Tokens: cost(piece)}
 	}
 	return out
-}
-
-// EstimateText estimates how many tokens a text has for a model, of which
-// nothing was learned yet.
-func EstimateText(model, text string) call.Tokens {
-	return estimate.New().Text(&call.Call{Model: model}, classify.Weigh(text))
-}
-
-// ListPrice is what a usage of a model costs now by the built-in list prices. For
-// a model that is not in the list it is the most that any costs, and known is
-// false.
-func ListPrice(model string, u call.Usage) (cost call.USD, known bool) {
-	return price.Builtin().Cost(model, time.Now(), u)
 }

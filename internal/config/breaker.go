@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"path/filepath"
 	"strings"
 )
 
@@ -31,13 +30,6 @@ type Etcd struct {
 	CA        string   `yaml:"ca,omitempty" jsonschema:"description=PEM file with the authority of the cluster's certificate; none: the machine's authorities"`
 	Cert      string   `yaml:"cert,omitempty" jsonschema:"description=PEM file with the certificate that is shown to the cluster"`
 	Key       string   `yaml:"key,omitempty" jsonschema:"description=PEM file with the key of cert"`
-}
-
-// place makes the path of the rules relative to the configuration's folder.
-func (b *Breaker) place(file string) {
-	if b.Rules != "" && !filepath.IsAbs(b.Rules) {
-		b.Rules = filepath.Join(filepath.Dir(file), b.Rules)
-	}
 }
 
 func (b *Breaker) validate(add func(path, message, hint string)) {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/weir-gateway/weir/call"
@@ -28,13 +27,6 @@ type Ceiling struct {
 // shortestRetention leaves time for records that the database has not taken
 // yet.
 const shortestRetention = 24 * time.Hour
-
-// place makes the path of the prices relative to the configuration's folder.
-func (l *Ledger) place(file string) {
-	if l.Prices != "" && !filepath.IsAbs(l.Prices) {
-		l.Prices = filepath.Join(filepath.Dir(file), l.Prices)
-	}
-}
 
 func (l *Ledger) validate(add func(path, message, hint string)) {
 	if err := l.Postgres.check(); l.Postgres != "" && err != nil {

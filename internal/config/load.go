@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -122,10 +123,17 @@ func (c *Config) layFile(name string, data []byte) error {
 	if err := schema.Decode(name, data, c); err != nil {
 		return err
 	}
-	c.Breaker.place(name)
-	c.Ledger.place(name)
-	c.Load.place(name)
+	beside(name, &c.Breaker.Rules, &c.Ledger.Prices, &c.Load.Scenario)
 	return nil
+}
+
+// beside makes relative names ones of the configuration's folder.
+func beside(file string, names ...*string) {
+	for _, name := range names {
+		if *name != "" && !filepath.IsAbs(*name) {
+			*name = filepath.Join(filepath.Dir(file), *name)
+		}
+	}
 }
 
 func (c *Config) layEnvironment(getenv func(string) string) {

@@ -145,10 +145,8 @@ func Schema() ([]byte, error) { return schema.Generate(&Config{}) }
 // Validate reports what a schema cannot: it is called for the file alone and,
 // through [Config.Check], for the configuration in effect.
 func (c *Config) Validate() []schema.Fault {
-	var faults []schema.Fault
-	add := func(path, message, hint string) {
-		faults = append(faults, schema.Fault{Path: path, Message: message, Hint: hint})
-	}
+	var faults faultList
+	add := faults.add
 	if !address(c.Listen) {
 		add("listen", fmt.Sprintf("%q is no address", c.Listen), "write host:port, such as 127.0.0.1:8787")
 	}
@@ -164,7 +162,7 @@ func (c *Config) Validate() []schema.Fault {
 		api("upstream", c.Upstream)
 	}
 	if _, known := profiles[c.Profile]; !known && c.Profile != "" {
-		add("profile", fmt.Sprintf("%q is no profile", c.Profile), "write development, staging or production")
+		faults = append(faults, noProfile(c.Profile))
 	}
 	if err := c.AdminToken.check(); c.AdminToken != "" && err != nil {
 		add("admin_token", err.Error(), refHint)
@@ -198,27 +196,23 @@ func (c *Config) Validate() []schema.Fault {
 // Check validates the configuration in effect, flags and environment included,
 // and guards against opening a pool to the world by accident.
 func (c *Config) Check() error {
-	faults := c.Validate()
-	add := func(path, message, hint string) {
-		faults = append(faults, schema.Fault{Path: path, Message: message, Hint: hint})
-	}
+	faults := faultList(c.Validate())
+	add := faults.add
 	if c.AsksForTokens() && len(c.Keys) == 0 {
 		add("clients", "gateway tokens are of use only with a key of the gateway", "add keys, or set ANTHROPIC_API_KEY")
 	}
 	c.Cache.check(c.Data, add)
 	c.checkProduction(add)
 	c.checkDoors(add)
-	return asError(faults)
+	return faults.err()
 }
 
 // CheckDoors reports where everybody could come in by accident, in a configuration
 // that has been checked and of which some stays as it was.
 func (c *Config) CheckDoors() error {
-	var faults []schema.Fault
-	c.checkDoors(func(path, message, hint string) {
-		faults = append(faults, schema.Fault{Path: path, Message: message, Hint: hint})
-	})
-	return asError(faults)
+	var faults faultList
+	c.checkDoors(faults.add)
+	return faults.err()
 }
 
 func (c *Config) checkDoors(add func(path, message, hint string)) {
@@ -240,11 +234,19 @@ func (c *Config) checkDoors(add func(path, message, hint string)) {
 	}
 }
 
-func asError(faults []schema.Fault) error {
-	if len(faults) == 0 {
+// faultList collects faults.
+type faultList []Fault
+
+func (l *faultList) add(path, message, hint string) {
+	*l = append(*l, Fault{Path: path, Message: message, Hint: hint})
+}
+
+// err is nil if there is no fault.
+func (l faultList) err() error {
+	if len(l) == 0 {
 		return nil
 	}
-	return &schema.Error{File: "configuration", Faults: faults}
+	return &schema.Error{File: "configuration", Faults: l}
 }
 
 // AsksForTokens reports whether callers need a token of the gateway's own.

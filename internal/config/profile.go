@@ -3,8 +3,6 @@ package config
 import (
 	"embed"
 	"fmt"
-
-	"github.com/weir-gateway/weir/internal/schema"
 )
 
 // The profiles, which are sets of defaults for the phases of a program's life.
@@ -28,11 +26,13 @@ var profiles = map[string]string{
 func ProfileText(name string) ([]byte, error) {
 	file, ok := profiles[name]
 	if !ok {
-		return nil, &schema.Error{File: "configuration", Faults: []schema.Fault{{
-			Path: "profile", Message: fmt.Sprintf("%q is no profile", name), Hint: "write development, staging or production",
-		}}}
+		return nil, faultList{noProfile(name)}.err()
 	}
 	return profileFiles.ReadFile(file)
+}
+
+func noProfile(name string) Fault {
+	return Fault{Path: "profile", Message: fmt.Sprintf("%q is no profile", name), Hint: "write development, staging or production"}
 }
 
 // checkProduction demands what nobody should do without once people use it.
@@ -52,11 +52,9 @@ func (c *Config) checkProduction(add func(path, message, hint string)) {
 }
 
 // Warnings tells what is allowed and yet likely a mistake, as faults are told.
-func (c *Config) Warnings() []schema.Fault {
-	var list []schema.Fault
-	add := func(path, message, hint string) {
-		list = append(list, schema.Fault{Path: path, Message: message, Hint: hint})
-	}
+func (c *Config) Warnings() []Fault {
+	var list faultList
+	add := list.add
 	if c.Profile != Development && len(c.Budgets) > 0 && c.Data == "" && c.Ledger.Postgres == "" {
 		add("budgets", "without a data folder, what is spent is forgotten at the next start", "set data")
 	}

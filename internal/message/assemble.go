@@ -137,7 +137,7 @@ func (a *Assembler) start(event object) error {
 			return err
 		}
 	}
-	content, err := elements(message.get("content"))
+	content, err := Elements(message.get("content"))
 	if err != nil {
 		return err
 	}
@@ -274,7 +274,7 @@ func (b *block) whole() (object, error) {
 		fields.set("input", input)
 	}
 	if len(b.cited) > 0 {
-		before, err := elements(fields.get("citations"))
+		before, err := Elements(fields.get("citations"))
 		if err != nil {
 			before = nil // null, or missing
 		}

@@ -91,12 +91,15 @@ func find(object []byte, name string) (value, inside span, err error) {
 // Elements returns the values of a JSON array, in the bytes in which they stand
 // there.
 func Elements(array []byte) ([][]byte, error) {
-	list, err := elements(array)
-	out := make([][]byte, len(list))
-	for i, e := range list {
-		out[i] = e
+	list, err := spans(array)
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	out := make([][]byte, len(list))
+	for i, at := range list {
+		out[i] = array[at.begin:at.end:at.end]
+	}
+	return out, nil
 }
 
 // Replace returns a copy of a JSON array in which f's results stand in the place

@@ -34,7 +34,7 @@ func Events(message []byte) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	blocks, err := elements(whole.get("content"))
+	blocks, err := Elements(whole.get("content"))
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func appendBlock(out []Event, i int, value jsontext.Value) ([]Event, error) {
 			fields.set(f.name, jsontext.Value(`""`))
 			grow("signature_delta", f.name, f.value)
 		case f.name == "citations" && kind == "text" && f.value.Kind() == '[':
-			cited, err := elements(f.value)
+			cited, err := Elements(f.value)
 			if err != nil {
 				return nil, err
 			}

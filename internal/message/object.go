@@ -83,19 +83,6 @@ func unquoted(value jsontext.Value) string {
 	return string(out)
 }
 
-// elements returns the values of an array.
-func elements(array jsontext.Value) ([]jsontext.Value, error) {
-	list, err := spans(array)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]jsontext.Value, len(list))
-	for i, at := range list {
-		out[i] = array[at.begin:at.end:at.end]
-	}
-	return out, nil
-}
-
 // get returns a member's value, or nil.
 func (o object) get(name string) jsontext.Value {
 	for _, f := range o {

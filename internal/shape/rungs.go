@@ -36,7 +36,7 @@ func (s *Rungs) Prepare(c *call.Call) bool {
 			continue
 		}
 		body, err := edit(c, c.Body, r)
-		if err != nil || len(body) == len(c.Body) && &body[0] == &c.Body[0] {
+		if err != nil || same(body, c.Body) {
 			continue
 		}
 		was := *c
@@ -56,6 +56,9 @@ func (s *Rungs) Prepare(c *call.Call) bool {
 	c.Plain = plain.Body
 	return true
 }
+
+// same reports whether an edit has returned what it got.
+func same(a, b []byte) bool { return len(a) == len(b) && &a[0] == &b[0] }
 
 func (s *Rungs) reread(c *call.Call) error {
 	if s.Reread == nil {

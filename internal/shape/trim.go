@@ -9,9 +9,9 @@ import (
 
 // turn is a run of messages of one role.
 type turn struct {
-	first, last int // messages
-	user        bool
-	tools       bool // it may use tools, or bring their results
+	first int // message
+	user  bool
+	tools bool // it may use tools, or bring their results
 }
 
 // trim leaves out the oldest turns but the first of the user, so that r.Turns of
@@ -65,10 +65,10 @@ func turnsOf(messages []byte) ([]turn, error) {
 		}
 		tools := bytes.Contains(m, []byte("tool_use")) || bytes.Contains(m, []byte("tool_result"))
 		if n := len(turns); n > 0 && turns[n-1].user == user {
-			turns[n-1].last, turns[n-1].tools = i, turns[n-1].tools || tools
+			turns[n-1].tools = turns[n-1].tools || tools
 			continue
 		}
-		turns = append(turns, turn{i, i, user, tools})
+		turns = append(turns, turn{i, user, tools})
 	}
 	if len(turns) == 0 || !turns[0].user {
 		return nil, nil
@@ -86,7 +86,7 @@ func images(_ *call.Call, body []byte, r call.Rung) ([]byte, error) {
 		return body, err
 	}
 	next, err := message.Replace(messages, func(_ int, m []byte) []byte { return withoutImages(m, r.Bytes) })
-	if err != nil || len(next) == len(messages) && &next[0] == &messages[0] {
+	if err != nil || same(next, messages) {
 		return body, err
 	}
 	return message.Set(body, "messages", next)
@@ -114,7 +114,7 @@ func withoutImages(holder []byte, limit int) []byte {
 		}
 		return nil
 	})
-	if err != nil || len(next) == len(content) && &next[0] == &content[0] {
+	if err != nil || same(next, content) {
 		return nil
 	}
 	out, err := message.Set(holder, "content", next)

@@ -111,12 +111,9 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 // String is the condition as it was written.
 func (c *Expression) String() string { return c.text }
 
-// Uses reports whether the condition looks at one of the variables.
-func (c *Expression) Uses(name string) bool { return c.uses[name] }
-
 // PerTenant reports whether the condition may hold for one tenant and not for
 // another.
-func (c *Expression) PerTenant() bool { return c.Uses("tenant") || c.Uses("budget") }
+func (c *Expression) PerTenant() bool { return c.uses["tenant"] || c.uses["budget"] }
 
 var errNoBool = errors.New("it has no answer")
 

@@ -30,10 +30,3 @@ func (f *Corridor) shed(c *call.Call) error {
 }
 
 func (f *Corridor) protects(c *call.Call) bool { return f.Ladder != nil && f.Ladder.Protects(c) }
-
-// simpler reports whether c is to be answered by another model, where one is
-// configured.
-func simpler(c *call.Call) bool {
-	_, ok := c.InForce(call.RungModel)
-	return ok
-}

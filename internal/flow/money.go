@@ -25,7 +25,8 @@ type treasurer interface {
 // economize moves a call to a cheaper model where a budget or the ladder asks
 // for it and one is configured.
 func (f *Corridor) economize(c *call.Call) {
-	if simpler(c) || f.Money != nil && c.Endpoint == call.Messages && !f.protects(c) && f.Money.Tight(time.Now(), c) {
+	_, other := c.InForce(call.RungModel)
+	if other || f.Money != nil && c.Endpoint == call.Messages && !f.protects(c) && f.Money.Tight(time.Now(), c) {
 		f.fallback(c)
 	}
 }

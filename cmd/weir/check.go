@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 
@@ -133,14 +132,4 @@ func unresolved(c config.Config, e env) []config.Fault {
 		list = append(list, config.Fault{Path: "ledger.prices", Message: err.Error(), Hint: "weir serve does not start without it"})
 	}
 	return list
-}
-
-// sources are those of weir serve.
-func (f serveFlags) sources(e env) config.Sources {
-	return config.Sources{File: f.file, Profile: f.profile, Set: f.set, Getenv: e.getenv, Flags: func(c *config.Config) {
-		c.Listen = cmp.Or(f.listen, c.Listen)
-		c.Admin = cmp.Or(f.admin, c.Admin)
-		c.Upstream = cmp.Or(f.upstream, c.Upstream)
-		c.Data = cmp.Or(f.data, c.Data)
-	}}
 }

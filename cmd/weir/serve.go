@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,6 +66,16 @@ func effective(e env, f serveFlags) (config.Explained, error) {
 	}
 	x.Config.LocalTokens = hasTokens(x.Config)
 	return x, x.Config.Check()
+}
+
+// sources are where the configuration comes from.
+func (f serveFlags) sources(e env) config.Sources {
+	return config.Sources{File: f.file, Profile: f.profile, Set: f.set, Getenv: e.getenv, Flags: func(c *config.Config) {
+		c.Listen = cmp.Or(f.listen, c.Listen)
+		c.Admin = cmp.Or(f.admin, c.Admin)
+		c.Upstream = cmp.Or(f.upstream, c.Upstream)
+		c.Data = cmp.Or(f.data, c.Data)
+	}}
 }
 
 // blameFlags tells mistakes in the flags that name a configuration from those

@@ -19,14 +19,12 @@ import (
 
 // service is everything that weir serve runs.
 type service struct {
-	// Static after serve has made it.
+	// Static after openSimulator.
 	env     env
 	flags   serveFlags
-	config  config.Config
+	config  config.Config // at the start; the simulator, if it is the upstream, by its address
 	log     *slog.Logger
 	closing chan struct{} // closed when the servers begin to end
-
-	upstream string // address of the API; made by openSimulator
 
 	shown atomic.Pointer[config.Explained] // the configuration in effect, which reloads change
 
@@ -57,14 +55,12 @@ func (s *service) atEnd(stop func()) { s.stops = append(s.stops, stop) }
 // build makes the gateway and what hangs on it, and brings the rules into
 // force.
 func (s *service) build(ctx context.Context) error {
-	c := s.config
-	c.Upstream = s.upstream
 	guard, err := sentinel.NewProtection(sentinel.Rules{})
 	if err != nil {
 		return err
 	}
 	s.atEnd(guard.Close)
-	if s.notifier, err = newNotifier(c, s.env, s.log); err != nil {
+	if s.notifier, err = newNotifier(s.config, s.env, s.log); err != nil {
 		return err
 	}
 	opts, stopTraces, err := traces(ctx, s.env, s.log)
@@ -72,20 +68,20 @@ func (s *service) build(ctx context.Context) error {
 		return err
 	}
 	s.atEnd(stopTraces)
-	book, closeLedger, err := openLedger(c, s.env, s.log)
+	book, closeLedger, err := openLedger(s.config, s.env, s.log)
 	if err != nil {
 		return err
 	}
 	s.ledger = book
 	s.atEnd(closeLedger)
-	if s.checks, err = newReconciler(c, s.env, book.Reader(), s.log); err != nil {
+	if s.checks, err = newReconciler(s.config, s.env, book.Reader(), s.log); err != nil {
 		return err
 	}
 	opts = append(opts, weir.WithProtection(guard), weir.WithNotifier(s.notifier), weir.WithLedger(books{book, s.checks}))
-	if c.Data != "" {
-		opts = append(opts, weir.WithBatches(batchesOf(c, book)))
+	if s.config.Data != "" {
+		opts = append(opts, weir.WithBatches(batchesOf(s.config, book)))
 	}
-	if why := notCollected(c); why != "" {
+	if why := notCollected(s.config); why != "" {
 		s.log.Warn("queue.batches.collect is off", "cause", why)
 	}
 	leases, err := s.openLeases()
@@ -93,12 +89,12 @@ func (s *service) build(ctx context.Context) error {
 		return err
 	}
 	opts = append(opts, leases...)
-	if s.gateway, err = newGateway(c, s.env, s.log, opts...); err != nil {
+	if s.gateway, err = newGateway(s.config, s.env, s.log, opts...); err != nil {
 		return err
 	}
 	s.atEnd(func() { s.gateway.Close() })
 	s.rules = &rulebook{gateway: s.gateway, guard: guard}
-	return s.rules.open(ctx, c, s.env, s.log)
+	return s.rules.open(ctx, s.config, s.env, s.log)
 }
 
 // openPlanes listens, and makes the servers.

@@ -11,11 +11,10 @@ import (
 	"github.com/weir-gateway/weir/sim"
 )
 
-// openSimulator settles the address of the API. Where the configuration asks
-// for the simulator, it is one in this process, on a free port of this machine.
+// openSimulator makes the simulator the API, in this process and on a free port of
+// this machine, where the configuration asks for it.
 func (s *service) openSimulator(context.Context) error {
-	s.upstream = s.config.Upstream
-	if s.upstream != config.Simulator {
+	if s.config.Upstream != config.Simulator {
 		return nil
 	}
 	handler, err := sim.New(sim.Config{})
@@ -34,6 +33,6 @@ func (s *service) openSimulator(context.Context) error {
 			s.log.Warn("the simulator did not end well", "cause", err)
 		}
 	})
-	s.upstream = "http://" + l.Addr().String()
+	s.config.Upstream = "http://" + l.Addr().String()
 	return nil
 }

@@ -104,7 +104,7 @@ func runAsk(ctx context.Context, e env, f askFlags, prompt string) error {
 	if err != nil {
 		return err
 	}
-	defer g.close()
+	defer g.stop()
 	plan, err := g.foresee(ctx, f, q)
 	if err != nil {
 		return err

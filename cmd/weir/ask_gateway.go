@@ -37,7 +37,7 @@ type askGateway struct {
 	admin   *top.Client   // of a gateway that tells of itself; or nil
 	own     *weir.Gateway // of this process; or nil
 	answers bool          // false: there is nobody
-	stop    func()
+	stop    func()        // ends what was opened
 }
 
 // openAskGateway finds a gateway, or makes one where there is a key. It says
@@ -106,8 +106,6 @@ func listens(ctx context.Context, address string) bool {
 	conn.Close()
 	return true
 }
-
-func (g *askGateway) close() { g.stop() }
 
 // adminPatience is how long the admin plane may take: what it tells is good to
 // know, and no more.
